@@ -1,0 +1,1 @@
+"""From a request to its answer: the shell around the core."""

@@ -1,0 +1,36 @@
+"""The store port: a compare-and-swap register with a clock and a lineage, and nothing more.
+
+No adapter decides anything beyond "are stamp and lineage still these?". The rules live in `core/write.py`; every adapter passes the
+same contract suite (`tests/store/contract.py`).
+"""
+
+from typing import NewType, Protocol
+
+from ..core.write import Record, Snapshot, Swapped
+
+StoreKey = NewType("StoreKey", str)
+"""The name of a record: a digest in URL-safe base64, so that no byte of a client's reaches a key name."""
+
+
+class Store(Protocol):
+    """Keep one record per key for everyone who shares the store.
+
+    Every method raises `StoreUnavailable` when no answer came (for `swap`: it may have been executed) and `StoreRefused` when the
+    store said that it executed nothing.
+    """
+
+    async def load(self, key: StoreKey) -> Snapshot:
+        """Read what stands under key: `record` is None and `stamp` is ABSENT when there is nothing."""
+
+    async def swap(self, key: StoreKey, expected_stamp: str, lineage: str, record: Record, lease_seconds: float) -> Swapped | Snapshot:
+        """Put record in the place of the one stamped expected_stamp (ABSENT: of none), if lineage still is the data set's.
+
+        The store sets `record.lease_end` to its own now + lease_seconds (0: now) whatever the argument holds, and stamps what it
+        wrote with a fresh random stamp. A Snapshot as answer means: not swapped, this is what stands.
+        """
+
+    async def settle(self, name: str, proposal: bytes) -> bytes:
+        """Keep proposal under name if nothing is kept there yet, and return what is kept: the same for everyone."""
+
+    async def close(self) -> None:
+        """Let go of connections and files. The store cannot be used afterwards."""
