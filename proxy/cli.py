@@ -1,0 +1,167 @@
+"""The command line: arguments in, one function of the program called, an exit status out.
+
+The rule of this file: what serves is imported by the command that serves, so that `check` and `--help` answer at once.
+"""
+
+import argparse
+import os
+import platform
+import sqlite3
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from .config import FLAGS, Config, load_config, masked
+from .errors import ConfigError, NoclobberError
+
+OK, FAILED, MISUSED = 0, 1, 2
+
+ABOUT = """\
+noclobber is a reverse proxy that puts optimistic concurrency control in front of an HTTP backend that has none. It gives every
+resource an ETag, refuses a write whose If-Match is stale with 412, and lets only one write to a resource happen at a time: no
+client overwrites silently what another has just written. The backend is not changed.
+"""
+
+EXAMPLES = """\
+examples:
+  noclobber run --upstream http://127.0.0.1:9000     serve on 127.0.0.1:8080, everything else as it is by default
+  noclobber run --config config.toml                 serve as a file says; no file is read that is not named
+  NOCLOBBER__STORE__URL_FILE=/run/secrets/store noclobber run --config config.toml
+                                                     the same, with a secret read from a file of its own
+  noclobber check config.toml                        say everything that is wrong with a file, on standard error
+
+defaults < file < environment (NOCLOBBER__SECTION__KEY) < flags. Every key is explained in docs/configuration.md.
+
+exit status: 0 done, stopped as asked, or nothing wrong; 1 a check found mistakes, or serving failed; 2 wrong usage or configuration
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in argv (None: that of the process) and return its exit status."""
+    stranger = _stranger()
+    if stranger is not None:
+        print(stranger, file=sys.stderr)
+        return MISUSED
+    arguments = _parser().parse_args(argv)
+    if arguments.version:
+        print(_versions())
+        return OK
+    match arguments.command:
+        case "run":
+            flags = {flag: text for flag in FLAGS if (text := getattr(arguments, flag)) is not None}
+            return _run(arguments.config, flags)
+        case "check":
+            return _check(arguments.file)
+        case _:
+            _parser().print_usage(sys.stderr)
+            print("noclobber: which command? One of: run, check", file=sys.stderr)
+            return MISUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="noclobber", description=ABOUT, epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    parser.add_argument("--version", action="store_true", help="say the version of this and of what it stands on, and stop")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+
+    run = commands.add_parser(
+        "run",
+        help="serve",
+        description="Serve until SIGTERM or SIGINT, then let what is in flight come to its end.",
+        epilog="example: noclobber run --upstream http://127.0.0.1:9000 --store redis://127.0.0.1:6379",
+        formatter_class=raw,
+        allow_abbrev=False,
+    )
+    run.add_argument("--config", type=Path, metavar="FILE", help="the configuration, in TOML; without it no file is read")
+    for flag, key in FLAGS.items():
+        place = f"[{key.section}] {key.name}, default {key.shown_default}"
+        run.add_argument(f"--{flag}", metavar=key.note.metavar, help=f"{key.note.does} ({place})")
+
+    check = commands.add_parser(
+        "check",
+        help="say everything that is wrong with a configuration",
+        description="Read FILE as `run` would, with the environment as it is. One line on standard output if all is well;\n"
+        "else every mistake on standard error: FILE:LINE: key: what is wrong, what was read, what is allowed.",
+        epilog="example: noclobber check config.toml && systemctl restart noclobber",
+        formatter_class=raw,
+        allow_abbrev=False,
+    )
+    check.add_argument("file", nargs="?", type=Path, default=Path("config.toml"), metavar="FILE", help="default: config.toml")
+    return parser
+
+
+def _run(path: Path | None, flags: dict[str, str]) -> int:
+    try:
+        config = load_config(path, os.environ, flags)
+    except ConfigError as error:
+        _print_mistakes(error)
+        return MISUSED
+    # Here and not above: the server takes longer to import than `check` to run.
+    from .app import serve
+
+    try:
+        return serve(config)
+    except NoclobberError as error:
+        print(f"noclobber: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _check(path: Path) -> int:
+    try:
+        config = load_config(path, os.environ, {})
+    except ConfigError as error:
+        _print_mistakes(error)
+        return FAILED
+    print(f"{path}: ok: {_summary(config)}")
+    return OK
+
+
+def _summary(config: Config) -> str:
+    routes = "1 route" if len(config.routes) == 1 else f"{len(config.routes)} routes"
+    return f"{routes}, upstream {config.upstream.url}, store {masked(config.store.url)}"
+
+
+def _print_mistakes(error: ConfigError) -> None:
+    for mistake in error.mistakes:
+        print(mistake, file=sys.stderr)
+
+
+def _versions() -> str:
+    """Name the versions that a report of a defect needs. Read from what is installed: nothing is imported for it."""
+    # Not at the top: a package that is not ours need not have it, and `_stranger` comes first.
+    from . import __version__
+
+    loop = _version("uvloop")
+    parts = (
+        f"Python {platform.python_version()}",
+        f"uvloop {loop}" if loop else "asyncio's loop",
+        f"aiohttp {_version('aiohttp') or 'missing'}",
+        f"redis {_version('redis') or 'missing'}",
+        f"SQLite {sqlite3.sqlite_version}",
+    )
+    return f"noclobber {__version__} ({', '.join(parts)})"
+
+
+def _version(distribution: str) -> str:
+    """The version of an installed distribution; empty where it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
+
+
+def _stranger() -> str | None:
+    """Say what is wrong if the package `proxy` that this file was imported in is not ours; None if it is.
+
+    proxy.py on PyPI installs a package of that name into the same directory: whichever came last has overwritten `__init__.py`.
+    """
+    package = sys.modules[__package__ or ""]
+    home = Path(__file__).parent
+    found = Path(package.__file__ or "")
+    if found.parent == home and hasattr(package, "__version__"):
+        return None
+    return (
+        f"noclobber: the package `proxy` in {found} is not noclobber's. Another distribution, such as proxy.py, installs one of the same\n"
+        "name: give noclobber a virtual environment of its own, or uninstall the other and install noclobber again."
+    )

@@ -1,0 +1,56 @@
+"""The configuration: TOML, environment and flags in; frozen values out, or every mistake with its place.
+
+`schema.py` and `route.py` hold every key; `lines.py` knows where one stands; `reading.py` takes values in; `rules.py` looks at them
+together. Only `app` and `cli` see a `Config` whole.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from .choices import Absent, AccessLog, AfterWrite, Level, Missing, Mode, PutEtag, SafeMethods, Verify, Writers
+from .forms import Address, Endpoint, masked
+from .keys import FLAGS
+from .reading import Reading
+from .route import EVERYTHING, Route
+from .rules import build
+from .schema import Config, Limits, Log, Protocol, Server, Store, Upstream
+
+__all__ = [
+    "EVERYTHING",
+    "FLAGS",
+    "Absent",
+    "AccessLog",
+    "Address",
+    "AfterWrite",
+    "Config",
+    "Endpoint",
+    "Level",
+    "Limits",
+    "Log",
+    "Missing",
+    "Mode",
+    "Protocol",
+    "PutEtag",
+    "Route",
+    "SafeMethods",
+    "Server",
+    "Store",
+    "Upstream",
+    "Verify",
+    "Writers",
+    "load_config",
+    "masked",
+]
+
+
+def load_config(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Config:
+    """Read the configuration: defaults, then the file at path (None: there is none), then `NOCLOBBER__...` variables, then flags.
+
+    `flags` are named as in FLAGS, without dashes. Raise ConfigError with every mistake in any of them.
+    """
+    reading = Reading()
+    if path is not None:
+        reading.read_file(path)
+    reading.read_environment(environ)
+    reading.read_flags(flags)
+    return build(reading)

@@ -1,0 +1,77 @@
+"""Choices: the closed sets that a key of the configuration takes one of."""
+
+from enum import Enum
+
+
+class Mode(Enum):
+    """What noclobber does with its verdicts."""
+
+    ENFORCE = "enforce"
+
+
+class AccessLog(Enum):
+    """How each request is logged."""
+
+    JSON = "json"
+    OFF = "off"
+
+
+class Level(Enum):
+    """The least grave message that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Missing(Enum):
+    """What a write without any precondition gets."""
+
+    ALLOW = "allow"
+    REQUIRE = "require"
+
+
+class Writers(Enum):
+    """Who writes to the backend."""
+
+    OTHERS_TOO = "others-too"
+    PROXY_ONLY = "proxy-only"
+
+
+class Verify(Enum):
+    """What a write's tag is compared with."""
+
+    ALWAYS = "always"
+    TRUST_STORE = "trust-store"
+
+
+class AfterWrite(Enum):
+    """Where the tag of what a write left behind comes from."""
+
+    READ_BACK = "read-back"
+    RESPONSE = "response"
+    REQUEST = "request"
+    NONE = "none"
+
+
+class PutEtag(Enum):
+    """Whether the answer to a PUT carries the new tag."""
+
+    SEND = "send"
+    STRICT = "strict"
+
+
+class SafeMethods(Enum):
+    """Whether preconditions on GET and HEAD are evaluated."""
+
+    EVALUATE = "evaluate"
+    IGNORE = "ignore"
+
+
+class Absent(Enum):
+    """What a conditional request for something that does not exist gets."""
+
+    RFC = "rfc"
+    NOT_FOUND = "404"
+    FAILED = "412"

@@ -1,0 +1,196 @@
+"""Forms: what a text in the configuration must look like (addresses, URLs, names, path templates), and how one is shown.
+
+The rule of this file: a `check_` returns nothing and raises ValueError with what is wrong, as the end of the sentence "The value ...".
+No message quotes the value: it may hold a password, and only `masked` knows how to show one.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+
+from ..core.resource import Template, parse_template
+from ..core.target import RefusedTarget, parse_target
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+# Underscores are no part of a host name by RFC 1123, but container networks give such names out.
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._\-]*[A-Za-z0-9_.])?")
+_PORT = re.compile(r"[0-9]{1,5}")
+_DATABASE = re.compile(r"(?:/[0-9]*)?(?:\?[^#]*)?")
+_NAME = re.compile(r"[a-z0-9\-]+")
+# RFC 9110 §5.6.2: token = 1*tchar
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# Greedy, up to the last "@": a password may hold an "@", or a "/" that should have been escaped.
+_USERINFO = re.compile(r"(?P<user>://[^:@/]*):.*@", re.DOTALL)
+_USERINFO_ALONE = re.compile(r"(?P<user>^[^:@/]*):.*@", re.DOTALL)
+_PASSWORD = re.compile(r"((?:[?&]|^)password=)[^&#]*")
+
+HTTP_PORT = 80
+HTTPS_PORT = 443
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host, without brackets, and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a backend is spoken to. `authority` is host and port as its URL wrote them, the form that a Host field takes."""
+
+    address: Address
+    is_tls: bool
+    authority: str
+
+
+def parse_address(text: str) -> Address:
+    """Read HOST:PORT, an IPv6 address in brackets. Raise ValueError saying what is wrong."""
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        raise ValueError("has no port")
+    return Address(_host(host), _port(port))
+
+
+def parse_upstream(text: str) -> Endpoint:
+    """Read the URL of a backend. Raise ValueError saying what is wrong."""
+    url = _URL.fullmatch(text)
+    if url is None or url["scheme"].lower() not in ("http", "https"):
+        raise ValueError("is not an http:// or https:// URL")
+    if "@" in url["authority"]:
+        raise ValueError("has user information: credentials belong to the requests, which pass through")
+    if url["rest"] not in ("", "/"):
+        raise ValueError("has a path, a query or a fragment: requests go upstream under the path they came with")
+    is_tls = url["scheme"].lower() == "https"
+    authority = url["authority"]
+    has_port = authority.rpartition("]")[2].count(":") > 0
+    address = parse_address(authority if has_port else f"{authority}:{HTTPS_PORT if is_tls else HTTP_PORT}")
+    if address.port == 0:
+        raise ValueError("has port 0, which nothing can be reached at")
+    return Endpoint(address, is_tls, authority)
+
+
+def check_address(text: str) -> None:
+    """Accept HOST:PORT."""
+    parse_address(text)
+
+
+def check_upstream(text: str) -> None:
+    """Accept the URL of a backend."""
+    parse_upstream(text)
+
+
+def check_store_url(text: str) -> None:
+    """Accept the URL of a store that this version can speak to."""
+    url = _URL.fullmatch(text)
+    match url and url["scheme"]:
+        case "memory":
+            _check_memory(text)
+        case "sqlite":
+            _check_sqlite(text)
+        case "redis" | "rediss":
+            _check_redis(text)
+        case "unix":
+            _check_unix(text)
+        case _:
+            raise ValueError("is not the URL of a store of this version")
+
+
+def _check_memory(text: str) -> None:
+    if text != "memory://":
+        raise ValueError("has something after memory://, which has neither a place nor options")
+
+
+def _check_sqlite(text: str) -> None:
+    path = text.removeprefix("sqlite://")
+    if not path.startswith("/"):
+        raise ValueError("has one slash too few: three before a relative path, four before an absolute one")
+    if path.strip("/") == "" or path.endswith("/"):
+        raise ValueError("has no path of a file")
+    if path == "/:memory:":
+        raise ValueError("gives each connection a database of its own: memory:// is what keeps records in memory")
+    if "?" in path or "#" in path:
+        raise ValueError("has options after the path")
+
+
+def _check_redis(text: str) -> None:
+    url = _URL.fullmatch(text)
+    assert url is not None
+    if "@" in url["rest"]:
+        raise ValueError('has a "/", "?" or "#" in its password: write them as %2F, %3F and %23')
+    host = url["authority"].rpartition("@")[2]
+    parse_address(host if host.rpartition("]")[2].count(":") > 0 else f"{host}:6379")
+    if _DATABASE.fullmatch(url["rest"]) is None:
+        raise ValueError("has something other than the number of a database after its host")
+
+
+def _check_unix(text: str) -> None:
+    path = text.removeprefix("unix://").partition("?")[0].rpartition("@")[2]
+    if not path.startswith("/") or path.endswith("/"):
+        raise ValueError("has no absolute path of a socket")
+
+
+def check_name(text: str) -> None:
+    """Accept the name of a route: it becomes the value of a metric label."""
+    if _NAME.fullmatch(text) is None:
+        raise ValueError("has other characters than a-z, 0-9 and -" if text else "is empty")
+
+
+def check_token(text: str) -> None:
+    """Accept a token (RFC 9110 §5.6.2), as the pseudonym in Via must be one (§7.6.3)."""
+    if _TOKEN.fullmatch(text) is None:
+        raise ValueError("is not a token of RFC 9110: visible ASCII without spaces and delimiters")
+
+
+def check_template(text: str) -> None:
+    """Accept a path template whose literal parts are written as they arrive at the router: in their canonical form."""
+    template = parse_template(text)
+    sample = b"/" + b"/".join(b"x" if segment is None else segment for segment in template.segments)
+    target = parse_target(sample, b"")
+    if isinstance(target, RefusedTarget):
+        raise ValueError(f"{target.why}: no request with such a path is let through")
+    if target.query is not None:
+        raise ValueError("has a query: routes are found by the path alone")
+    if target.path != sample:
+        raise ValueError("is not in canonical form: hex digits of escapes in capitals, unreserved characters not escaped")
+
+
+def covers(earlier: Template, later: Template) -> bool:
+    """Tell whether earlier takes every path that later would: later is then never reached, because the first match wins."""
+    depth = len(earlier.segments)
+    if len(later.segments) < depth or not (earlier.has_tail or (len(later.segments) == depth and not later.has_tail)):
+        return False
+    pairs = zip(earlier.segments, later.segments, strict=False)
+    # A parameter stands for a segment that is not empty.
+    return all(left == right or (left is None and right != b"") for left, right in pairs)
+
+
+def masked(text: str) -> str:
+    """Return text with every password of a URL in it replaced by ***."""
+    userinfo = _USERINFO if "://" in text else _USERINFO_ALONE
+    return _PASSWORD.sub(r"\1***", userinfo.sub(r"\g<user>:***@", text))
+
+
+def _host(text: str) -> str:
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return str(IPv6Address(text[1:-1]))
+        except ValueError as error:
+            raise ValueError("has no IPv6 address between its brackets") from error
+    if not text:
+        raise ValueError("has no host")
+    if ":" in text:
+        raise ValueError("has an IPv6 address without brackets")
+    if _HOST.fullmatch(text) is None:
+        raise ValueError("has a host that is neither a name nor an address")
+    return text
+
+
+def _port(text: str) -> int:
+    if _PORT.fullmatch(text) is None or int(text) > 65535:
+        raise ValueError("has a port that is not a number from 0 to 65535")
+    return int(text)

@@ -1,0 +1,173 @@
+"""Keys: what can be asked of a key of the schema. How it is spelt elsewhere, what it takes, and whether a value is one of these."""
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from types import MappingProxyType
+
+import msgspec
+from msgspec.inspect import BoolType, EnumType, FloatType, IntType, Metadata, StrType, type_info
+from msgspec.structs import fields
+
+from .forms import masked
+from .notes import Note
+from .route import Route
+from .schema import Limits, Log, Protocol, Server, Store, Upstream
+
+PREFIX = "NOCLOBBER__"
+"""What our variables begin with. One underscore is not enough: Kubernetes puts NOCLOBBER_PORT and the like into every container."""
+
+SHOWN_CHARS = 80
+"""How much of a value an error text repeats."""
+
+SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
+    {"server": Server, "upstream": Upstream, "store": Store, "protocol": Protocol, "limits": Limits, "log": Log, "route": Route}
+)
+
+_NOUNS = ((StrType, "a text"), (EnumType, "a text"), (BoolType, "true or false"), (IntType, "a whole number"), (FloatType, "a number"))
+
+
+class Refused(ValueError):
+    """A value is none that its key takes. Says what is wrong, as the end of the sentence "The value ..."."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the schema. `default` is msgspec.NODEFAULT where the key must be written."""
+
+    section: str
+    name: str
+    type: object
+    kind: StrType | EnumType | BoolType | IntType | FloatType
+    note: Note
+    default: object
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"{PREFIX}{self.section}__{self.name}".upper()
+
+    @property
+    def allowed(self) -> str:
+        """What it takes, in words."""
+        kind = self.kind
+        if self.note.allowed:
+            return self.note.allowed
+        if isinstance(kind, EnumType):
+            return ", ".join(shown(choice) for choice in self.choices)
+        noun = _noun(kind)
+        if not isinstance(kind, IntType | FloatType):
+            return noun
+        limit = f", {kind.ge} or more" if kind.ge is not None else f" above {kind.gt}"
+        return f"{noun} of {self.note.unit}{limit}"
+
+    @property
+    def choices(self) -> list[str]:
+        """The texts of a closed set; empty for other keys."""
+        return [member.value for member in self.kind.cls] if isinstance(self.kind, EnumType) else []
+
+    @property
+    def shown_default(self) -> str:
+        """Its default as a file writes it, or in words; "none" where it must be written."""
+        if self.default is msgspec.NODEFAULT:
+            return "none"
+        return self.note.default or shown(self.default.value if isinstance(self.default, Enum) else self.default)
+
+    def check(self, value: object) -> None:
+        """Raise Refused unless value, as tomllib gives it, is one that the key takes."""
+        kind = self.kind
+        if not _is_of(kind, value):
+            raise Refused(f"is not {_noun(kind)}")
+        if isinstance(value, str) and self.note.check is not None:
+            try:
+                self.note.check(value)
+            except ValueError as error:
+                raise Refused(str(error)) from error
+        # TOML has inf and nan, and a time of either would switch a limit off.
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Refused("is out of range")
+        try:
+            msgspec.convert(value, type=self.type)
+        except msgspec.ValidationError as error:
+            raise Refused("is none of the choices" if isinstance(kind, EnumType) else "is out of range") from error
+
+    def from_text(self, text: str) -> object:
+        """Read the text of a variable or a flag: as it stands where the key is a text, else as a TOML value (itself if it is none)."""
+        if isinstance(self.kind, StrType | EnumType):
+            return text
+        try:
+            found = tomllib.loads(f"value = {text}")
+        except ValueError:
+            return text
+        return found["value"] if len(found) == 1 else text
+
+
+def keys_of(section: str, struct: type[msgspec.Struct]) -> Mapping[str, Key]:
+    """The keys of a section, by name, in the order of the schema."""
+    keys: dict[str, Key] = {}
+    for each in fields(struct):
+        info = type_info(each.type)
+        assert isinstance(info, Metadata)
+        assert isinstance(info.type, StrType | EnumType | BoolType | IntType | FloatType)
+        note = (info.extra or {})["note"]
+        assert isinstance(note, Note)
+        keys[each.name] = Key(section, each.name, each.type, info.type, note, each.default)
+    return MappingProxyType(keys)
+
+
+KEYS: Mapping[str, Mapping[str, Key]] = MappingProxyType({section: keys_of(section, struct) for section, struct in SECTIONS.items()})
+"""Every key, by section and name. Those of "route" occur once per [[route]] of the file, and nowhere else."""
+
+SINGLE_KEYS = tuple(key for section, keys in KEYS.items() if section != "route" for key in keys.values())
+"""The keys that occur once, and so can be set from the environment."""
+
+VARIABLES: Mapping[str, Key] = MappingProxyType({key.variable: key for key in SINGLE_KEYS})
+FLAGS: Mapping[str, Key] = MappingProxyType({key.note.flag: key for key in SINGLE_KEYS if key.note.flag})
+
+
+def label(section: str) -> str:
+    """The header of a section, as a file writes it."""
+    return "[[route]]" if section == "route" else f"[{section}]"
+
+
+def shown(value: object) -> str:
+    """Show a value that was read, on one line, its passwords masked."""
+    match value:
+        case str():
+            text = json.dumps(masked(value), ensure_ascii=False)
+            return text if len(text) <= SHOWN_CHARS else f'{text[:SHOWN_CHARS]}..."'
+        case bool():
+            return "true" if value else "false"
+        case dict():
+            return "a table"
+        case list():
+            return "an array"
+        case _:
+            return str(value)
+
+
+def meant(word: str, candidates: list[str]) -> str:
+    """Return the candidate that was probably meant by word; empty where none is near."""
+    near = get_close_matches(word, candidates, n=1)
+    return near[0] if near else ""
+
+
+def _noun(kind: object) -> str:
+    return next(noun for each, noun in _NOUNS if isinstance(kind, each))
+
+
+def _is_of(kind: object, value: object) -> bool:
+    # bool is a subclass of int, and a time of `true` is a mistake.
+    match kind:
+        case FloatType():
+            return type(value) in (int, float)
+        case IntType():
+            return type(value) is int
+        case BoolType():
+            return isinstance(value, bool)
+        case _:
+            return isinstance(value, str)

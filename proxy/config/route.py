@@ -1,0 +1,100 @@
+"""The keys of a [[route]]. The rules of `schema.py` hold here too."""
+
+from typing import Annotated
+
+from msgspec import Struct
+
+from ..core.resource import Template, parse_template
+from ..core.version import Strategy
+from .choices import Absent, AfterWrite, Missing, PutEtag, SafeMethods, Verify, Writers
+from .forms import check_name, check_template
+from .notes import formed, plain, seconds
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """How the resources under a path are protected. The first route whose path matches is taken."""
+
+    name: Annotated[
+        str,
+        formed("The name in metrics and logs, unique.", "Renaming it begins new time series.", "characters of a-z, 0-9 and -", check_name),
+    ]
+    path: Annotated[
+        str,
+        formed(
+            "Which paths it is for: {name} is one segment, {name*} at the end any further path.",
+            "A pattern too narrow leaves writes to the routes below it.",
+            'a path template such as "/api/journeys/{id}" or "/files/{path*}"',
+            check_template,
+        ),
+    ]
+    strategy: Annotated[
+        Strategy,
+        plain(
+            "Where the version comes from: the backend's strong ETag (native), a digest of the answer (content), or whichever there is.",
+            "native on a backend that sends none: nothing is protected. content where answers hold a clock: every write is stale.",
+        ),
+    ] = Strategy.AUTO
+    missing: Annotated[
+        Missing,
+        plain("Whether a write without a precondition is let through or gets 428.", "allow: such writes still overwrite."),
+    ] = Missing.ALLOW
+    writers: Annotated[
+        Writers,
+        plain(
+            "Whether anyone writes to the backend around noclobber.",
+            "proxy-only where that is not so: changes from elsewhere may be overwritten.",
+        ),
+    ] = Writers.OTHERS_TOO
+    verify: Annotated[
+        Verify,
+        plain(
+            'Whether each write is preceded by a GET, or trusts the version in the store; trust-store needs writers = "proxy-only".',
+            "trust-store with writers elsewhere: lost updates.",
+            '"trust-store" with writers = "proxy-only", else "always"',
+        ),
+    ] = Verify.ALWAYS
+    after_write: Annotated[
+        AfterWrite,
+        plain(
+            "Where the tag after a write comes from: a GET, the answer, the request body, or nowhere.",
+            "response or request where the backend stores something else: the tag names no state, and the next write gets 412.",
+        ),
+    ] = AfterWrite.READ_BACK
+    put_etag: Annotated[
+        PutEtag,
+        plain(
+            "Whether a PUT is answered with the new ETag even if the backend changed the body (RFC 9110 §9.3.4 says no: strict).",
+            "send: a client that keeps its own body under that tag may keep a wrong one. strict: clients must GET after each PUT.",
+        ),
+    ] = PutEtag.SEND
+    safe_methods: Annotated[
+        SafeMethods,
+        plain("Whether If-Match and If-None-Match count on GET and HEAD.", "ignore: no 304, so every read is a full answer."),
+    ] = SafeMethods.EVALUATE
+    absent: Annotated[
+        Absent,
+        plain(
+            "What a conditional request for something absent gets: as RFC 9110 has it, or always 404 or 412.",
+            "404 or 412 for clients that expect the other: they report a wrong error.",
+        ),
+    ] = Absent.RFC
+    guarded: Annotated[
+        bool, plain("Whether requests are protected at all; false passes them through untouched.", "false: lost updates, as without us.")
+    ] = True
+    apply_delay_seconds: Annotated[
+        float,
+        seconds(
+            "As in [protocol], for this route.",
+            "Too low: lost updates. The largest of all routes also lengthens the grace.",
+            "that of [protocol]",
+        ),
+    ] = 10.0
+
+    @property
+    def template(self) -> Template:
+        """`path`, parsed."""
+        return parse_template(self.path)
+
+
+EVERYTHING = Route(name="default", path="/{path*}")
+"""The only route where none is written."""

@@ -1,0 +1,127 @@
+"""Rules: what must hold between keys, and what becomes of keys that are not written."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from .choices import Verify, Writers
+from .forms import covers
+from .keys import KEYS, label, shown
+from .mistakes import Mistakes
+from .reading import Reading, Section
+from .route import EVERYTHING, Route
+from .schema import Config, Limits, Log, Protocol, Server, Store, Upstream
+
+
+class Relation(NamedTuple):
+    """Two times, one of which must not be longer than the other. The words say how each stands to the other."""
+
+    shorter: str
+    is_shorter: str
+    longer: str
+    is_longer: str
+    may_be_equal: bool
+
+
+RELATIONS = (
+    Relation("margin_seconds", "less than", "lease_seconds", "more than", may_be_equal=False),
+    Relation("lease_seconds", "at most", "write_timeout_seconds", "at least", may_be_equal=True),
+)
+
+
+def build(reading: Reading) -> Config:
+    """Make the configuration of what was read. Raise ConfigError with every mistake, those of reading among them."""
+    sections = reading.sections
+    protocol = msgspec.convert(sections["protocol"].values, type=Protocol)
+    server = msgspec.convert(sections["server"].values, type=Server)
+    _check_times(reading.mistakes, sections["protocol"], protocol)
+    _check_listeners(reading.mistakes, sections["server"], server)
+    if reading.is_whole:
+        _check_required(reading.mistakes, "upstream", sections["upstream"])
+    routes = _routes(reading, protocol)
+    reading.mistakes.raise_all()
+    return Config(
+        server=server,
+        upstream=msgspec.convert(sections["upstream"].values, type=Upstream),
+        store=msgspec.convert(sections["store"].values, type=Store),
+        protocol=protocol,
+        limits=msgspec.convert(sections["limits"].values, type=Limits),
+        log=msgspec.convert(sections["log"].values, type=Log),
+        routes=routes or (msgspec.structs.replace(EVERYTHING, apply_delay_seconds=protocol.apply_delay_seconds),),
+    )
+
+
+def _check_times(mistakes: Mistakes, section: Section, protocol: Protocol) -> None:
+    for relation in RELATIONS:
+        shorter, longer = getattr(protocol, relation.shorter), getattr(protocol, relation.longer)
+        if shorter < longer or (relation.may_be_equal and shorter == longer) or section.refused & {relation.shorter, relation.longer}:
+            continue
+        # Of the two, the one that was set last is the one that somebody has just changed.
+        is_longer_newer = _age(section, relation.longer) > _age(section, relation.shorter)
+        name, value, words, other, bound = (
+            (relation.longer, longer, relation.is_longer, relation.shorter, shorter)
+            if is_longer_newer
+            else (relation.shorter, shorter, relation.is_shorter, relation.longer, longer)
+        )
+        what, allowed = f"is not {words} {other}", f"{words} {bound} ({other})"
+        mistakes.add(section.place_of(name), f"{section.name}.{name}", what, read=shown(value), allowed=allowed)
+
+
+def _age(section: Section, name: str) -> int:
+    """Rank a value by its source: 0 for a default, then the later the greater."""
+    return section.places[name].source if name in section.places else 0
+
+
+def _check_listeners(mistakes: Mistakes, section: Section, server: Server) -> None:
+    if section.refused & {"listen", "admin"} or server.listen_address != server.admin_address or server.listen_address.port == 0:
+        return
+    name, other = ("listen", "admin") if _age(section, "listen") > _age(section, "admin") else ("admin", "listen")
+    what, allowed = f"is the address of {other} as well", f"any other address than {shown(getattr(server, other))}"
+    mistakes.add(section.place_of(name), f"{section.name}.{name}", what, read=shown(getattr(server, name)), allowed=allowed)
+
+
+def _check_required(mistakes: Mistakes, schema: str, section: Section) -> None:
+    for name, key in KEYS[schema].items():
+        if key.default is msgspec.NODEFAULT and name not in section.values and name not in section.refused:
+            others = "" if section.place.line else f"; also as {name} in {label(schema)} of a file, or in {key.variable}"
+            mistakes.add(section.place, f"{section.name}.{name}", "is missing", read="nothing", allowed=f"{key.allowed}{others}")
+
+
+def _routes(reading: Reading, protocol: Protocol) -> tuple[Route, ...]:
+    """The routes without a mistake in their keys; what is wrong between them is noted."""
+    built: list[tuple[Section, Route]] = []
+    for section in reading.routes:
+        _check_required(reading.mistakes, "route", section)
+        if section.refused or not {"name", "path"} <= section.values.keys():
+            continue
+        route = _route(section, protocol)
+        _check_route(reading.mistakes, section, route, built)
+        built.append((section, route))
+    return tuple(route for _, route in built)
+
+
+def _route(section: Section, protocol: Protocol) -> Route:
+    """One route, its two defaults filled in that depend on other keys."""
+    by_proxy = section.values.get("writers") == Writers.PROXY_ONLY.value
+    defaults: dict[str, object] = {
+        "apply_delay_seconds": protocol.apply_delay_seconds,
+        "verify": (Verify.TRUST_STORE if by_proxy else Verify.ALWAYS).value,
+    }
+    return msgspec.convert(defaults | section.values, type=Route)
+
+
+def _check_route(mistakes: Mistakes, section: Section, route: Route, earlier: Sequence[tuple[Section, Route]]) -> None:
+    if route.verify is Verify.TRUST_STORE and route.writers is not Writers.PROXY_ONLY:
+        allowed = '"always", or writers = "proxy-only" where that is so'
+        what = "is only safe where nobody writes around noclobber"
+        mistakes.add(section.place_of("verify"), f"{section.name}.verify", what, read='"trust-store"', allowed=allowed)
+    namesake = next((other for other, built in earlier if built.name == route.name), None)
+    if namesake is not None:
+        what = f"is taken by the route in line {namesake.place.line}"
+        mistakes.add(section.place_of("name"), f"{section.name}.name", what, read=shown(route.name), allowed="a name of its own")
+    cover = next(((other, built) for other, built in earlier if covers(built.template, route.template)), None)
+    if cover is not None:
+        what = f"is never reached: the route in line {cover[0].place.line} takes all of it first"
+        allowed = f"a path that {shown(cover[1].path)} does not take, or this route above that one"
+        mistakes.add(section.place_of("path"), f"{section.name}.path", what, read=shown(route.path), allowed=allowed)

@@ -1,0 +1,203 @@
+"""Field lines: sorting those of a request and of an answer into what passes, what we judge, and what ends at this hop.
+
+Names and values are bytes and stay as they came: order, case and multiplicity are kept, and no two lines are ever joined.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+Field = tuple[bytes, bytes]
+
+
+class _Role(Enum):
+    HOP = auto()
+    CONNECTION = auto()
+    FRAMING = auto()
+    CONDITION = auto()
+    RANGE = auto()
+    CODING = auto()
+    CONTENT = auto()
+    HOST = auto()
+    EXPECT = auto()
+    OVERRIDE = auto()
+    ETAG = auto()
+    LAST_MODIFIED = auto()
+    DATE = auto()
+    CONTENT_CODING = auto()
+    CONTENT_LENGTH = auto()
+    ACCEPT_RANGES = auto()
+
+
+# RFC 9110 §7.6.1 names these; Trailer goes with Transfer-Encoding, since we re-frame every body.
+_HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"trailer")
+# Fields of the representation that a request carries: they say nothing about a GET made on behalf of the same writer.
+_OF_THE_BODY = (
+    *(b"content-type", b"content-encoding", b"content-language", b"content-location", b"content-disposition", b"content-range"),
+    *(b"content-md5", b"content-digest", b"repr-digest", b"digest", b"idempotency-key", b"prefer"),
+)
+_CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range")
+_OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
+
+_REQUEST_ROLES: dict[bytes, _Role] = {
+    **dict.fromkeys(_HOP_BY_HOP, _Role.HOP),
+    **dict.fromkeys(_OF_THE_BODY, _Role.CONTENT),
+    **dict.fromkeys(_CONDITIONS, _Role.CONDITION),
+    **dict.fromkeys(_OVERRIDES, _Role.OVERRIDE),
+    b"connection": _Role.CONNECTION,
+    b"content-length": _Role.FRAMING,
+    b"range": _Role.RANGE,
+    b"accept-encoding": _Role.CODING,
+    b"host": _Role.HOST,
+    b"expect": _Role.EXPECT,
+}
+_ANSWER_ROLES: dict[bytes, _Role] = {
+    **dict.fromkeys(_HOP_BY_HOP, _Role.HOP),
+    b"connection": _Role.CONNECTION,
+    b"content-length": _Role.CONTENT_LENGTH,
+    b"etag": _Role.ETAG,
+    b"last-modified": _Role.LAST_MODIFIED,
+    b"date": _Role.DATE,
+    b"content-encoding": _Role.CONTENT_CODING,
+    b"accept-ranges": _Role.ACCEPT_RANGES,
+}
+_HARMLESS_OPTIONS = frozenset({b"keep-alive", b"close", b""})
+# A client that names one of these in Connection asks a hop to drop what the next one judges by: never a mistake, always an attack.
+_END_TO_END = frozenset({*_CONDITIONS, b"host", b"authorization", b"cookie", b"content-length", b"content-type", b"range", b"expect"})
+
+# RFC 9110 §15.4.5: what a 304 carries of what the 200 would have. A browser applies the CORS check to the 304 itself, so those go with it.
+_OF_A_304 = frozenset({b"content-location", b"vary", b"cache-control", b"expires"})
+_CORS_PREFIX = b"access-control-"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedField:
+    """A request that is answered with 400 for one of its fields. `why` completes the sentence "The field NAME …"."""
+
+    name: bytes
+    why: str
+
+
+@dataclass(slots=True)
+class RequestFields:
+    """The fields of a request, sorted. Lines end in CRLF; values do not."""
+
+    host: bytes | None = None
+    passing: list[bytes] = field(default_factory=list)
+    content: list[bytes] = field(default_factory=list)
+    coding: list[bytes] = field(default_factory=list)
+    conditions: dict[bytes, list[bytes]] = field(default_factory=dict)
+    ranges: list[bytes] = field(default_factory=list)
+    condition_lines: list[bytes] = field(default_factory=list)
+    expectations: list[bytes] = field(default_factory=list)
+    has_content_range: bool = False
+
+
+def read_request_fields(raw: Iterable[Field]) -> RequestFields | RefusedField:
+    """Sort the field lines of a request. Conditions are taken before Connection is obeyed (http.md §2)."""
+    sorted_ = RequestFields()
+    passing = sorted_.passing
+    roles = _REQUEST_ROLES
+    dropped: frozenset[bytes] = frozenset()
+    for name, value in raw:
+        lower = name.lower()
+        role = roles.get(lower)
+        if role is None:
+            if b"_" in name:
+                return RefusedField(name, "has an underscore in its name, which many backends read as a hyphen")
+            passing.append(b"%b: %b\r\n" % (name, value))
+        elif role is _Role.CONNECTION:
+            options = frozenset(option.strip(b" \t").lower() for option in value.split(b","))
+            if not options <= _HARMLESS_OPTIONS:
+                if options & _END_TO_END:
+                    return RefusedField(name, "names a field that is not the connection's to drop")
+                dropped |= options
+        elif role is not _Role.HOP and role is not _Role.FRAMING:
+            refused = _sort_special(sorted_, role, lower, name, value)
+            if refused is not None:
+                return refused
+    if dropped:
+        sorted_.passing = _without(passing, dropped)
+    return sorted_
+
+
+def _sort_special(sorted_: RequestFields, role: _Role, lower: bytes, name: bytes, value: bytes) -> RefusedField | None:
+    line = b"%b: %b\r\n" % (name, value)
+    if role is _Role.HOST:
+        if sorted_.host is not None:
+            return RefusedField(name, "stands twice")
+        sorted_.host = value
+        sorted_.passing.append(line)
+    elif role is _Role.CONDITION:
+        sorted_.conditions.setdefault(lower, []).append(value)
+        sorted_.condition_lines.append(line)
+    elif role is _Role.RANGE:
+        sorted_.ranges.append(value)
+    elif role is _Role.CODING:
+        sorted_.coding.append(line)
+    elif role is _Role.EXPECT:
+        sorted_.expectations.append(value)
+    elif role is _Role.OVERRIDE:
+        return RefusedField(name, "would make this another method than the one that is judged")
+    else:
+        sorted_.content.append(line)
+        sorted_.has_content_range = sorted_.has_content_range or lower == b"content-range"
+    return None
+
+
+def _without(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:
+    return [line for line in lines if line.partition(b":")[0].lower() not in names]
+
+
+@dataclass(slots=True)
+class AnswerFields:
+    """The fields of a backend's answer, sorted. `passing` lacks what we set ourselves: framing, ETag, Accept-Ranges, Date."""
+
+    passing: list[bytes] = field(default_factory=list)
+    etags: list[bytes] = field(default_factory=list)
+    last_modified: list[bytes] = field(default_factory=list)
+    date: bytes | None = None
+    coding: bytes = b""
+    content_length: bytes | None = None
+    accept_ranges: list[bytes] = field(default_factory=list)
+
+
+def read_answer_fields(raw: Sequence[Field]) -> AnswerFields:
+    """Sort the field lines of an answer. A repeated Date is kept once: the first."""
+    sorted_ = AnswerFields()
+    passing = sorted_.passing
+    roles = _ANSWER_ROLES
+    dropped: frozenset[bytes] = frozenset()
+    for name, value in raw:
+        role = roles.get(name.lower())
+        if role is None:
+            passing.append(b"%b: %b\r\n" % (name, value))
+        elif role is _Role.ETAG:
+            sorted_.etags.append(value)
+        elif role is _Role.CONTENT_LENGTH:
+            sorted_.content_length = value
+        elif role is _Role.DATE:
+            sorted_.date = sorted_.date or value
+        elif role is _Role.LAST_MODIFIED:
+            sorted_.last_modified.append(value)
+            passing.append(b"%b: %b\r\n" % (name, value))
+        elif role is _Role.CONTENT_CODING:
+            sorted_.coding += value.lower() + b","
+            passing.append(b"%b: %b\r\n" % (name, value))
+        elif role is _Role.ACCEPT_RANGES:
+            sorted_.accept_ranges.append(value)
+        elif role is _Role.CONNECTION:
+            dropped |= frozenset(option.strip(b" \t").lower() for option in value.split(b","))
+    if not dropped <= _HARMLESS_OPTIONS:
+        sorted_.passing = _without(passing, dropped)
+    return sorted_
+
+
+def lines_of_304(passing: Iterable[bytes]) -> list[bytes]:
+    """Those of an answer's lines that a 304 carries; Date and ETag are set beside them."""
+    kept: list[bytes] = []
+    for line in passing:
+        name = line.partition(b":")[0].lower()
+        if name in _OF_A_304 or name.startswith(_CORS_PREFIX):
+            kept.append(line)
+    return kept

@@ -1,0 +1,128 @@
+"""Resources: which route a path belongs to, and the key that its lock and its record go by.
+
+The key is the canonical path and nothing of the route: two routes can never give one resource two keys. The query does not belong to
+it, so that `?page=2` or a cache-buster is no way round a lock; that costs a wait where the backend means two resources by it, never an
+update.
+"""
+
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Generic, NewType, TypeVar
+
+ResourceKey = NewType("ResourceKey", bytes)
+"""What a lock is taken on: the canonical path of a resource."""
+
+KEY_DIGEST_BYTES = 18
+"""144 bits: no two of 2^60 resources share a digest by chance, and 24 characters without padding."""
+
+_PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)(\*)?\}")
+
+R = TypeVar("R")
+
+
+def resource_key(path: bytes) -> ResourceKey:
+    """The key of the resource at a canonical path."""
+    return ResourceKey(path)
+
+
+def key_digest(key: ResourceKey) -> str:
+    """A name for key of fixed length and alphabet, so that no byte of a client's reaches a store's key names or a log."""
+    return urlsafe_b64encode(sha256(key).digest()[:KEY_DIGEST_BYTES]).decode("ascii")
+
+
+class TemplateError(ValueError):
+    """A path template is not of the form `/literal/{parameter}/{rest*}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A path template in segments: bytes for a literal one, None for a parameter. `has_tail`: it ends in `{name*}`, any further path."""
+
+    text: str
+    segments: tuple[bytes | None, ...]
+    has_tail: bool
+
+
+def parse_template(text: str) -> Template:
+    """Read a template. A parameter stands for one whole segment that is not empty; `{name*}` may only stand last, and may match nothing."""
+    if not text.startswith("/"):
+        raise TemplateError('must begin with "/"')
+    segments: list[bytes | None] = []
+    names: set[str] = set()
+    parts = text[1:].split("/")
+    for position, part in enumerate(parts):
+        parameter = _PARAMETER.fullmatch(part)
+        if parameter is None:
+            if "{" in part or "}" in part or "*" in part:
+                raise TemplateError(f'"{part}" is neither a literal segment nor one {{parameter}}')
+            segments.append(part.encode())
+            continue
+        if parameter[1] in names:
+            raise TemplateError(f'uses the parameter "{parameter[1]}" twice')
+        names.add(parameter[1])
+        if parameter[2]:
+            if position != len(parts) - 1:
+                raise TemplateError(f'"{part}" may only stand at the end')
+            return Template(text, tuple(segments), True)
+        segments.append(None)
+    return Template(text, tuple(segments), False)
+
+
+@dataclass(slots=True)
+class _Node(Generic[R]):
+    """One segment of the tree. Values carry the place of their route in the file, because the first match wins."""
+
+    literals: dict[bytes, "_Node[R]"] = field(default_factory=dict)
+    parameter: "_Node[R] | None" = None
+    here: tuple[int, R] | None = None
+    tail: tuple[int, R] | None = None
+
+
+class Routes(Generic[R]):
+    """A segment tree over path templates: the cost of a match grows with the depth of the path, not with the number of routes."""
+
+    def __init__(self, routes: Iterable[tuple[Template, R]]) -> None:
+        self._root: _Node[R] = _Node()
+        for position, (template, value) in enumerate(routes):
+            node = self._root
+            for segment in template.segments:
+                if segment is None:
+                    node.parameter = node.parameter or _Node()
+                    node = node.parameter
+                else:
+                    node = node.literals.setdefault(segment, _Node())
+            if template.has_tail:
+                node.tail = node.tail or (position, value)
+            else:
+                node.here = node.here or (position, value)
+
+    def match(self, path: bytes) -> R | None:
+        """The route whose template matches path and stands first in the file; None if there is none."""
+        best: tuple[int, R] | None = None
+        nodes = [self._root]
+        for segment in path[1:].split(b"/"):
+            following: list[_Node[R]] = []
+            for node in nodes:
+                best = _first(best, node.tail)
+                literal = node.literals.get(segment)
+                if literal is not None:
+                    following.append(literal)
+                if node.parameter is not None and segment:
+                    following.append(node.parameter)
+            nodes = following
+            if not nodes:
+                break
+        for node in nodes:
+            best = _first(best, node.here)
+            # `/files/{rest*}` matches `/files/` (an empty rest was looked at above) and, as its own root, `/files`.
+            best = _first(best, node.tail)
+        return None if best is None else best[1]
+
+
+def _first(left: tuple[int, R] | None, right: tuple[int, R] | None) -> tuple[int, R] | None:
+    if left is None or (right is not None and right[0] < left[0]):
+        return right
+    return left

@@ -1,0 +1,61 @@
+"""Versions: what distinguishes two states of a resource, and the entity tag that names it to a client.
+
+A version is always a function of what the backend just showed, never of what we remember: so it is right whatever races.
+"""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from enum import Enum
+from hashlib import sha256
+
+from .etag import EntityTag, parse_tag
+from .resource import ResourceKey
+from .write import Version
+
+DIGEST_BYTES = 16
+"""128 bits: a collision would be a lost update, so the digest is a cryptographic one and this much of it is kept."""
+
+
+class Strategy(Enum):
+    """Where the version of a representation comes from."""
+
+    AUTO = "auto"
+    NATIVE = "native"
+    CONTENT = "content"
+
+
+def native_tag(etag_lines: Sequence[bytes]) -> EntityTag | None:
+    """The backend's own tag, if it can serve as a version: a single, well-formed, strong one.
+
+    A weak tag says only that two representations will do for each other (RFC 9110 §8.8.1), and of two ETag lines none can be believed.
+    """
+    if len(etag_lines) != 1:
+        return None
+    tag = parse_tag(etag_lines[0].strip(b" \t"))
+    return tag if isinstance(tag, EntityTag) and not tag.weak else None
+
+
+class ContentDigest:
+    """The tag of a representation made from its bytes: SHA-256 over salt, resource key, content coding and content.
+
+    The salt keeps low-entropy contents from being guessed from their tags; with the key in it, equal contents of two resources have
+    different tags; with the coding in it, no two codings share one.
+    """
+
+    __slots__ = ("_sum",)
+
+    def __init__(self, salt: bytes, key: ResourceKey, coding: bytes = b"") -> None:
+        self._sum = sha256(b"%b%d:%b%d:%b" % (salt, len(key), key, len(coding), coding))
+
+    def add(self, piece: bytes) -> None:
+        """Take in the next piece of the content."""
+        self._sum.update(piece)
+
+    def tag(self) -> EntityTag:
+        """The strong tag of all that was added."""
+        return EntityTag(urlsafe_b64encode(self._sum.digest()[:DIGEST_BYTES]).rstrip(b"="))
+
+
+def version_of(tag: EntityTag | None) -> Version:
+    """The version that a strong tag names; NOT_KNOWN for None."""
+    return Version("" if tag is None else tag.opaque.decode("latin-1"))

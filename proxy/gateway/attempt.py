@@ -1,0 +1,350 @@
+"""One write under its lease: W2 to W7 of the protocol, from the grant to the word that is put down in the store.
+
+Whatever ends an attempt early, the record is told: ABORT while no byte can have left, MARK from then on. Where even that fails, the
+pending marker stays, and whoever comes next finds an abandoned lease.
+"""
+
+import asyncio
+import time
+from time import perf_counter
+
+from ..core.conflict import Problem, Received
+from ..core.etag import EntityTag
+from ..core.fields import AnswerFields, read_answer_fields
+from ..core.outcome import Judge, Outcome, classify
+from ..core.precondition import IF_NONE_MATCH, IF_UNMODIFIED_SINCE, Absent, Judgement, Present, Verdict, evaluate
+from ..core.version import Strategy, native_tag, version_of
+from ..core.write import NOT_KNOWN, Fenced, Kind, Version, Why
+from ..errors import Delivery, OriginError, StoreError
+from ..origin.port import Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody
+from .exchange import Exchange
+from .lease import Lease
+from .metrics import RouteMetrics
+from .reply import OUTCOME_UNKNOWN, Held, Reply, Streamed, problem
+from .representation import Representations, Sighting
+from .rules import AfterWrite, Missing, OnAbsent, PutEtag, Verify
+from .spool import Spool
+
+_NO_STORE = b"Cache-Control: no-store\r\n"
+DATE_TRUST_SECONDS = 2.0
+"""A Last-Modified younger than this says nothing yet: a second write in the same second would leave the date as it is."""
+
+
+class Attempt:
+    """Carry one write through. `body` is what the client sent, None where the method has none."""
+
+    def __init__(
+        self, exchange: Exchange, body: bytes | Spool | None, lease: Lease, representations: Representations, metrics: RouteMetrics
+    ) -> None:
+        self._exchange = exchange
+        self._body = body
+        self._lease = lease
+        self._representations = representations
+        self._origin: Origin = representations.origin
+        self._metrics = metrics
+        self._may_be_sent = False
+        self._is_told = False
+        self._in_doubt = lease.why is not None
+
+    async def run(self) -> Reply:
+        """Look, send, settle; return what the client is told. Only cancellation and defects of our own are raised."""
+        try:
+            refused, sighting = await self._verify()
+            if refused is not None:
+                return refused
+            return await self._send(sighting)
+        except BaseException:
+            if not self._is_told:
+                await self._tell(Kind.MARK if self._may_be_sent or self._in_doubt else Kind.ABORT)
+            raise
+
+    # ---- W2, W3: doubt and preconditions ------------------------------------------------------------------------------------------
+
+    async def _verify(self) -> tuple[Reply | None, Sighting | None]:
+        """Wait out what is in doubt, look under the lease where that is needed, and judge."""
+        lease, exchange = self._lease, self._exchange
+        if self._in_doubt and lease.why is not Why.LINEAGE:
+            await asyncio.sleep(max(0.0, exchange.rules.apply_delay_seconds - lease.age_seconds))
+        sighting: Sighting | None = None
+        if exchange.names_a_state and not self._trusts_the_store():
+            now = time.time()
+            try:
+                sighting = await self._representations.look(exchange, now)
+            except OriginError:
+                await self._withdraw(None)
+                return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path), None
+            self._notice_out_of_band(sighting)
+            refused = judge(exchange, sighting, self._metrics)
+            if refused is not None:
+                await self._withdraw(sighting)
+                return refused, None
+        elif exchange.names_a_state:
+            exchange.verdict = Verdict.PROCEED.name.lower()
+        if self._in_doubt:
+            try:
+                answer = await lease.confirm(Kind.PROCEED, self._version(sighting))
+            except StoreError:
+                await self._withdraw(sighting)
+                return problem(Problem.STORE_AWAY, "The store did not answer.", exchange.target.path), None
+            if isinstance(answer, Fenced):
+                self._is_told = True
+                return problem(
+                    Problem.BUSY, "The lease ran out while the outcome of an earlier write was awaited.", exchange.target.path
+                ), None
+            self._in_doubt = False
+        return None, sighting
+
+    def _trusts_the_store(self) -> bool:
+        """Whether the remembered version settles the matter: it may only ever grant, and only for what it is the version of.
+
+        A mismatch is verified all the same (else an out-of-band change would mean 412 for ever), and so is a target with a query, which
+        may be another representation than the one that was remembered.
+        """
+        exchange, version = self._exchange, self._lease.version
+        if exchange.rules.verify is not Verify.TRUST_STORE or self._in_doubt or version == NOT_KNOWN or exchange.target.query:
+            return False
+        remembered = Present(EntityTag(version.encode("latin-1")), None)
+        conditions = exchange.conditions
+        return isinstance(conditions.if_match, tuple) and evaluate(exchange.method, conditions, remembered).verdict is Verdict.PROCEED
+
+    def _version(self, sighting: Sighting | None) -> Version:
+        """The version to remember. With a query in the target it might be that of a part, and is not kept."""
+        if sighting is None or self._exchange.target.query:
+            return NOT_KNOWN
+        return version_of(sighting.tag)
+
+    def _notice_out_of_band(self, sighting: Sighting) -> None:
+        remembered, seen = self._lease.version, self._version(sighting)
+        if not self._in_doubt and remembered != NOT_KNOWN and seen != NOT_KNOWN and remembered != seen:
+            self._metrics.out_of_band_changes.inc()
+
+    # ---- W4, W5: once on the wire -------------------------------------------------------------------------------------------------
+
+    async def _send(self, sighting: Sighting | None) -> Reply:
+        try:
+            connection = await self._origin.reserve()
+        except OriginError:
+            await self._withdraw(sighting)
+            return problem(Problem.NOT_SENT, "No connection to the backend could be had.", self._exchange.target.path)
+        conditional = sighting is not None and sighting.native
+        started = perf_counter()
+        try:
+            answer, content, whole = await self._exchange_once(connection, conditional)
+        except OriginError as failure:
+            if failure.delivery is Delivery.NOT_SENT:
+                await self._withdraw(sighting)
+                return problem(Problem.NOT_SENT, "The write was not sent.", self._exchange.target.path)
+            return await self._unknown("The backend broke off before its answer was complete.")
+        except TimeoutError:
+            return await self._unknown("The backend did not answer in time; the request was reset.")
+        finally:
+            self._exchange.upstream_seconds += perf_counter() - started
+        fields = read_answer_fields(answer.fields)
+        outcome = classify(answer.status, Judge.BACKEND_TOO if conditional else Judge.NOCLOBBER)
+        self._exchange.outcome = outcome.value
+        if outcome is Outcome.APPLIED:
+            return await self._commit(answer, fields, content, whole, sighting)
+        if outcome is Outcome.NOT_APPLIED and whole:
+            await self._tell(Kind.ABORT, self._version(sighting))
+            return self._relay(answer, fields, content, whole, [b"ETag: %b\r\n" % value for value in fields.etags])
+        self._metrics.unknown_outcomes.inc()
+        await self._tell(Kind.MARK)
+        self._exchange.outcome = Outcome.UNKNOWN.value
+        return self._relay(answer, fields, content, whole, [OUTCOME_UNKNOWN])
+
+    async def _exchange_once(self, connection: ReservedConnection, conditional: bool) -> tuple[OriginAnswer, Spool, bool]:
+        """Send, and take the answer in; False beside it when its content was cut. Past the lease's deadline all is reset: TimeoutError."""
+        exchange, lease = self._exchange, self._lease
+        lines = exchange.lines_to_write_conditionally() if conditional else exchange.lines_to_write()
+        body = self._body
+        payload = StreamedBody(body.size_bytes, body.pieces()) if isinstance(body, Spool) else body
+        request = OriginRequest(exchange.method, exchange.target.forwarded, lines, payload)
+        lease.limit_write()
+        try:
+            async with asyncio.timeout(lease.left_seconds) as limit:
+                lease.watch(lambda: self._extend(limit))
+                answer = await connection.send(request, self._gate)
+                content = Spool(self._representations.hold_limits)
+                try:
+                    while piece := await answer.read():
+                        await content.add(piece)
+                except OriginError:
+                    return answer, content, False
+                except BaseException:
+                    answer.abandon()
+                    content.close()
+                    raise
+                return answer, content, True
+        finally:
+            lease.watch(None)
+
+    def _extend(self, limit: asyncio.Timeout) -> None:
+        if not limit.expired():
+            limit.reschedule(asyncio.get_running_loop().time() + self._lease.left_seconds)
+
+    def _gate(self) -> bool:
+        """The send gate: from the moment it opens, a byte may have left."""
+        opens = self._lease.is_running()
+        self._may_be_sent = self._may_be_sent or opens
+        return opens
+
+    async def _unknown(self, detail: str) -> Reply:
+        self._exchange.outcome = Outcome.UNKNOWN.value
+        self._metrics.unknown_outcomes.inc()
+        await self._tell(Kind.MARK)
+        return problem(Problem.OUTCOME_UNKNOWN, detail, self._exchange.target.path)
+
+    def _relay(self, answer: OriginAnswer, fields: AnswerFields, content: Spool, whole: bool, lines: list[bytes]) -> Reply:
+        """Pass the backend's answer on. One that was cut is cut for the client as well: it must not take a half for the whole."""
+        head = [*fields.passing, *lines]
+        if answer.status in (204, 304):
+            content.close()
+            return Reply(answer.status, answer.reason, head, None, fields.date)
+        if not whole:
+            return Reply(answer.status, answer.reason, head, Streamed(answer.content_length, content, answer), fields.date)
+        small = content.whole()
+        body = Held(content, 0, content.size_bytes) if small is None else small
+        return Reply(answer.status, answer.reason, head, body, fields.date)
+
+    # ---- W6, W7: the new tag, the commit --------------------------------------------------------------------------------------------
+
+    async def _commit(
+        self,
+        answer: OriginAnswer,
+        fields: AnswerFields,
+        content: Spool,
+        whole: bool,
+        sighting: Sighting | None,
+    ) -> Reply:
+        exchange = self._exchange
+        tag = await self._new_tag(answer, fields, content, sighting) if whole else None
+        version = NOT_KNOWN if exchange.target.query else version_of(tag)
+        lines = []
+        if await self._tell(Kind.COMMIT, version):
+            if tag is not None and exchange.rules.put_etag is PutEtag.SEND:
+                lines.append(b"ETag: %b\r\n" % bytes(tag))
+        else:
+            # FENCED, or the store is gone: applied, but what stands now is not ours to name (protocol §5, W7).
+            fields.passing = [line for line in fields.passing if not line.lower().startswith(b"cache-control:")]
+            lines.append(_NO_STORE)
+        if not exchange.names_a_state:
+            self._metrics.unprotected_writes.inc()
+        return self._relay(answer, fields, content, whole, lines)
+
+    async def _new_tag(self, answer: OriginAnswer, fields: AnswerFields, content: Spool, sighting: Sighting | None) -> EntityTag | None:
+        """The tag of what stands after the write, if it can be had. A 201 to a POST speaks of another resource (RFC 9110 §15.3.2)."""
+        exchange, rules = self._exchange, self._exchange.rules
+        if exchange.method == b"DELETE" or (exchange.method == b"POST" and answer.status not in (200, 204)):
+            return None
+        if rules.strategy is Strategy.NATIVE or (sighting is not None and sighting.native):
+            native = native_tag(fields.etags)
+            if native is not None:
+                return native
+        if rules.after_write is AfterWrite.READ_BACK:
+            try:
+                return (await self._representations.look(exchange, time.time())).tag
+            except OriginError:
+                return None
+        if rules.after_write is AfterWrite.NONE:
+            return None
+        source: bytes | Spool = content if rules.after_write is AfterWrite.RESPONSE else self._body or b""
+        return await self._digest(fields, source)
+
+    async def _digest(self, fields: AnswerFields, source: bytes | Spool) -> EntityTag | None:
+        size = len(source) if isinstance(source, bytes) else source.size_bytes
+        digest = self._representations.digest(self._exchange, fields, size)
+        if digest is None:
+            return None
+        if isinstance(source, bytes):
+            digest.add(source)
+        else:
+            async for piece in source.pieces():
+                digest.add(piece)
+        return digest.tag()
+
+    # ---- the record -----------------------------------------------------------------------------------------------------------------
+
+    async def _withdraw(self, sighting: Sighting | None) -> None:
+        """Nothing was sent: say so. What was in doubt is settled if it was seen, and stays in doubt otherwise."""
+        if not self._in_doubt:
+            await self._tell(Kind.ABORT, self._version(sighting))
+        elif sighting is not None and isinstance(sighting.current, Present | Absent):
+            self._is_told = True
+            await self._lease.stop_renewing()
+            try:
+                await self._lease.confirm(Kind.SETTLE, self._version(sighting))
+            except StoreError:
+                return  # The record stays unknown: the next writer looks again.
+        else:
+            await self._tell(Kind.MARK)
+
+    async def _tell(self, kind: Kind, version: Version = NOT_KNOWN) -> bool:
+        """Put the end of this attempt down. False: the record is another's by now, or the store cannot be reached."""
+        self._is_told = True
+        try:
+            return not isinstance(await self._lease.finish(kind, version), Fenced)
+        except StoreError:
+            return False
+
+
+def judge(exchange: Exchange, sighting: Sighting, metrics: RouteMetrics) -> Reply | None:
+    """Hold the preconditions against what was seen; a reply when the write may not go on."""
+    judgement = evaluate(exchange.method, exchange.conditions, sighting.current)
+    if exchange.rules.missing is Missing.REQUIRE and _rests_on_no_date(exchange, sighting):
+        return required(exchange, metrics)
+    if judgement.verdict is Verdict.PROCEED and _rests_on_a_young_date(exchange, sighting):
+        judgement = Judgement(Verdict.FAILED, IF_UNMODIFIED_SINCE)
+    absent = isinstance(sighting.current, Absent)
+    verdict = judgement.verdict
+    if absent and verdict is Verdict.NOT_APPLICABLE and exchange.rules.absent is OnAbsent.FAILED:
+        verdict = Verdict.FAILED
+    elif absent and verdict is Verdict.FAILED and exchange.rules.absent is OnAbsent.NOT_FOUND and exchange.conditions.if_match is not None:
+        verdict = Verdict.NOT_APPLICABLE
+    exchange.verdict = verdict.name.lower()
+    if verdict is Verdict.PROCEED:
+        return None
+    if verdict is Verdict.FAILED:
+        return _refusal(exchange, sighting, judgement, metrics)
+    refusal = sighting.refusal
+    if refusal is None or refusal.status >= 500:
+        # Nothing was sent, and the client may safely know that: a 500 of the verifying GET would leave it in doubt.
+        return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path)
+    return refusal
+
+
+def required(exchange: Exchange, metrics: RouteMetrics) -> Reply:
+    """Refuse a write that names no state, where the route asks for one (RFC 6585 §3)."""
+    exchange.verdict = "required"
+    metrics.count_conflict("missing")
+    return problem(Problem.REQUIRED, "This write names no state that it is based on.", exchange.target.path)
+
+
+def _rests_on_no_date(exchange: Exchange, sighting: Sighting) -> bool:
+    """Whether the only condition is a date, and the backend gives none to hold it against (RFC 9110 §13.1.4 has it ignored)."""
+    current, conditions = sighting.current, exchange.conditions
+    is_only = conditions.if_match is None and conditions.if_none_match is None
+    return is_only and isinstance(current, Present) and current.last_modified is None
+
+
+def _rests_on_a_young_date(exchange: Exchange, sighting: Sighting) -> bool:
+    current, conditions = sighting.current, exchange.conditions
+    if conditions.if_unmodified_since is None or conditions.if_match is not None or not isinstance(current, Present):
+        return False
+    if current.last_modified is None:
+        return False
+    return current.date is None or current.date - current.last_modified < DATE_TRUST_SECONDS
+
+
+def _refusal(exchange: Exchange, sighting: Sighting, judgement: Judgement, metrics: RouteMetrics) -> Reply:
+    because = judgement.because
+    received = Received(because.title(), b", ".join(exchange.fields.conditions.get(because, [])))
+    path = exchange.target.path
+    if isinstance(sighting.current, Absent):
+        metrics.count_conflict("gone")
+        return problem(Problem.GONE, "Nothing is here (any more).", path, received=received)
+    if because == IF_NONE_MATCH:
+        metrics.count_conflict("exists")
+        return problem(Problem.EXISTS, "Something is here that the precondition excludes.", path, received=received, current=sighting.tag)
+    metrics.count_conflict("stale")
+    detail = "What is here now is not what the precondition names: someone else has changed it since."
+    return problem(Problem.STALE, detail, path, received=received, current=sighting.tag)

@@ -1,0 +1,248 @@
+"""The data plane: from aiohttp's request to an exchange, to a reply, to bytes; and one line and a few counts for each.
+
+aiohttp parses and keeps the connection; it neither routes nor writes. `request.path`, `request.url` and `request.if_match` are never
+used: the first two rewrite the target, the last fails open.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import cast
+
+from aiohttp import web
+from aiohttp.http import HttpVersion10
+
+from ..core.conflict import Problem, Received
+from ..core.fields import RefusedField, RequestFields, read_request_fields
+from ..core.precondition import NO_CONDITIONS, Conditions, MalformedCondition, read_conditions
+from ..core.resource import Routes, key_digest, resource_key
+from ..core.target import RefusedTarget, Target, parse_target
+from ..errors import OriginError
+from ..store.port import StoreKey
+from .events import AccessLog
+from .exchange import Exchange
+from .metrics import RouteMetrics
+from .reading import Reading
+from .reply import Reply, problem, send
+from .rules import Rules
+from .writing import Writing
+
+_READS = frozenset({b"GET", b"HEAD"})
+# Methods that change nothing (RFC 9110 §9.2.1; RFC 4918, 3253, 5323 for the WebDAV ones). Whatever is not named here is a write.
+_SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PROPFIND", b"REPORT", b"SEARCH", b"QUERY"})
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CLOSE = b"Connection: close\r\n"
+_KEEP_ALIVE_10 = b"Connection: keep-alive\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedRules:
+    """A route as the handler needs it: its rules and its counters."""
+
+    rules: Rules
+    metrics: RouteMetrics
+
+
+class Sent:
+    """What aiohttp is given in place of a response: everything has been written by then."""
+
+    __slots__ = ("keep_alive",)
+
+    def __init__(self, keep_alive: bool) -> None:
+        self.keep_alive = keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Do nothing: the head has been written."""
+
+    async def write_eof(self) -> None:
+        """Do nothing: the body has been written."""
+
+
+class Handler:
+    """Serve one request after the other. `in_flight` counts those being served; `is_draining` closes each connection after its answer."""
+
+    def __init__(
+        self, routes: Routes[RoutedRules], unrouted: RoutedRules, reading: Reading, writing: Writing, via_name: str, log: AccessLog | None
+    ) -> None:
+        self._routes = routes
+        self._unrouted = unrouted
+        self._reading = reading
+        self._writing = writing
+        self._via = {
+            False: f"Via: 1.1 {via_name}\r\n".encode("ascii"),
+            True: f"Via: 1.0 {via_name}\r\n".encode("ascii"),
+        }
+        self._log = log
+        self.in_flight = 0
+        self.is_draining = False
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """aiohttp's entry: serve request, and say whether the connection can be used again."""
+        started = perf_counter()
+        self.in_flight += 1
+        try:
+            sent = await self._serve(request, started)
+        finally:
+            self.in_flight -= 1
+        return cast(web.StreamResponse, sent)
+
+    async def _serve(self, request: web.BaseRequest, started: float) -> Sent:
+        keeps = request.keep_alive and not self.is_draining
+        judged = self._judge_head(request)
+        routed = self._unrouted
+        exchange: Exchange | None = None
+        if isinstance(judged, Reply):
+            reply = judged
+            keeps = False
+        else:
+            exchange, routed = judged
+            try:
+                reply = await self._answer(exchange, routed)
+            except (ConnectionError, asyncio.CancelledError):
+                raise
+            except Exception:
+                request.protocol.logger.exception("noclobber failed")
+                reply = problem(Problem.INTERNAL, "This is a defect of noclobber's.", exchange.target.path)
+                keeps = False
+        keeps = await self._send(request, reply, keeps)
+        self._account(request, exchange, routed, reply, started)
+        return Sent(keeps)
+
+    # ---- the head -----------------------------------------------------------------------------------------------------------------
+
+    def _judge_head(self, request: web.BaseRequest) -> Reply | tuple[Exchange, RoutedRules]:
+        """Read target, fields and conditions; a reply when one of them is refused."""
+        method = request.method.encode("ascii", "replace")
+        fields = read_request_fields(request.raw_headers)
+        raw_target = request.raw_path.encode("utf-8", "surrogateescape")
+        if isinstance(fields, RefusedField):
+            detail = f"The field {fields.name.decode('latin-1')} {fields.why}."
+            return problem(Problem.BAD_REQUEST, detail, raw_target)
+        if method == b"CONNECT":
+            return problem(Problem.NOT_ALLOWED, "This is no open proxy.", raw_target)
+        if fields.host is None:
+            return problem(Problem.BAD_REQUEST, "The field Host is missing.", raw_target)
+        target = parse_target(raw_target, fields.host)
+        if isinstance(target, RefusedTarget):
+            return problem(Problem.BAD_REQUEST, f"The request target {target.why}.", raw_target)
+        conditions = read_conditions(fields.conditions, time.time()) if fields.conditions else NO_CONDITIONS
+        if isinstance(conditions, MalformedCondition):
+            name = conditions.field.title()
+            detail = f"The field {name.decode('ascii')} is malformed: {conditions.why}."
+            return problem(Problem.MALFORMED, detail, target.path, received=Received(name, conditions.value))
+        routed = self._routes.match(target.path) or self._unrouted
+        return self._exchange(request, method, target, fields, conditions, routed), routed
+
+    def _exchange(
+        self,
+        request: web.BaseRequest,
+        method: bytes,
+        target: Target,
+        fields: RequestFields,
+        conditions: Conditions,
+        routed: RoutedRules,
+    ) -> Exchange:
+        key = resource_key(target.path)
+        return Exchange(
+            method=method,
+            target=target,
+            key=key,
+            store_key=StoreKey("") if method in _READS else StoreKey(key_digest(key)),
+            rules=routed.rules,
+            fields=fields,
+            conditions=conditions,
+            via=self._via[request.version == HttpVersion10],
+            body_size_bytes=_body_size(request),
+            read_body=request.content.readany,
+            continue_=_continuer(request, fields),
+        )
+
+    # ---- the answer ---------------------------------------------------------------------------------------------------------------
+
+    def _answer(self, exchange: Exchange, routed: RoutedRules) -> Awaitable[Reply]:
+        if not routed.rules.is_guarded:
+            return self._reading.pass_on(exchange)
+        if exchange.method in _READS:
+            return self._reading.read(exchange)
+        if exchange.method in _SAFE:
+            return self._reading.pass_on(exchange)
+        return self._writing.write(exchange, routed.metrics)
+
+    async def _send(self, request: web.BaseRequest, reply: Reply, keeps: bool) -> bool:
+        """Write the reply; False when the connection must not be used again."""
+        old = request.version == HttpVersion10
+        if old and not reply.has_own_length():
+            keeps = False
+        if not request.content.is_eof() and _waits_for_100(request):
+            keeps = False
+        connection = _CLOSE if not keeps else _KEEP_ALIVE_10 if old else b""
+        try:
+            await send(reply, request.writer, connection)
+        except (OriginError, OSError) as cut:
+            # The client must not take a part for the whole: its connection is cut as ours was.
+            transport = request.transport
+            if transport is not None:
+                transport.abort()
+            if isinstance(cut, ConnectionError):
+                raise
+            return False
+        finally:
+            reply.close()
+        return keeps
+
+    def _account(self, request: web.BaseRequest, exchange: Exchange | None, routed: RoutedRules, reply: Reply, started: float) -> None:
+        seconds = perf_counter() - started
+        upstream = exchange.upstream_seconds if exchange is not None else 0.0
+        waiting = exchange.waiting_seconds if exchange is not None else 0.0
+        overhead = max(0.0, seconds - upstream - waiting)
+        metrics = routed.metrics
+        metrics.count_request(request.method, reply.status)
+        metrics.duration.observe(seconds)
+        metrics.overhead.observe(overhead)
+        if upstream:
+            metrics.upstream.observe(upstream)
+        if exchange is not None and exchange.verdict:
+            metrics.count_verdict(exchange.verdict)
+        if self._log is not None:
+            self._log.write(
+                at=time.time(),
+                method=request.method,
+                path=exchange.target.path if exchange is not None else b"",
+                route=routed.rules.name,
+                status=reply.status,
+                verdict=exchange.verdict if exchange is not None else "",
+                outcome=exchange.outcome if exchange is not None else "",
+                seconds=seconds,
+                upstream_seconds=upstream,
+                overhead_seconds=overhead,
+            )
+
+
+def _body_size(request: web.BaseRequest) -> int | None:
+    """The announced size of the body: 0 for none, None where it comes in chunks."""
+    if request.content.at_eof() and not request.body_exists:
+        return 0
+    for name, value in request.raw_headers:
+        if name.lower() == b"content-length":
+            return int(value)
+    return None
+
+
+def _waits_for_100(request: web.BaseRequest) -> bool:
+    return any(name.lower() == b"expect" for name, _ in request.raw_headers)
+
+
+def _continuer(request: web.BaseRequest, fields: RequestFields) -> Callable[[], Awaitable[None]]:
+    """What tells a client that waits for it to send its body (RFC 9110 §10.1.1): aiohttp's low-level server never does."""
+
+    async def stay_silent() -> None:
+        return None
+
+    async def send_continue() -> None:
+        if not request.content.is_eof():
+            await request.writer.write(_CONTINUE)
+
+    waits = any(value.lower() == b"100-continue" for value in fields.expectations)
+    return send_continue if waits and request.version != HttpVersion10 else stay_silent

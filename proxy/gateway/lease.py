@@ -1,0 +1,290 @@
+"""Leases: the protocol of `core/write.py` carried to a store, with the waiting, renewing and time-keeping that it needs.
+
+The local deadline of a lease is taken before its grant was asked for, plus its length, less the margin: whatever the store's clock or
+the network do, this side believes in the lease for a shorter time than the store does.
+
+Deadlines are in the time of `clock`, never in the loop's: uvloop's `time` stands still for as long as a callback runs, and a gate that
+reads it would be open after a pause of any length.
+"""
+
+import asyncio
+import random
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..core.write import (
+    NOT_KNOWN,
+    Answer,
+    Begin,
+    Busy,
+    Confirm,
+    Event,
+    Fenced,
+    Finish,
+    GraceRunning,
+    Granted,
+    Kind,
+    Renew,
+    Replayed,
+    Snapshot,
+    State,
+    Swapped,
+    TakenOver,
+    Version,
+    step,
+)
+from ..errors import StoreError, StoreUnavailable
+from ..store.port import Store, StoreKey
+from .tasks import Tasks
+
+REMEMBERED_KEYS = 65536
+POLL_SECONDS = (0.005, 0.1)
+"""The shortest and the longest pause between two looks at a lease that another process holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTimes:
+    """The times of protocol.md §1, in seconds."""
+
+    lease_seconds: float
+    margin_seconds: float
+    grace_seconds: float
+    lease_wait_seconds: float
+    write_timeout_seconds: float
+
+
+class Lease:
+    """The right to write one resource. `deadline` is in the time of the leases' clock: not a byte is sent after it."""
+
+    __slots__ = (
+        "_leases",
+        "_on_move",
+        "_renewal",
+        "_task",
+        "_until",
+        "age_seconds",
+        "deadline",
+        "fence",
+        "key",
+        "owner",
+        "snapshot",
+        "why",
+    )
+
+    def __init__(
+        self, leases: "Leases", key: StoreKey, snapshot: Snapshot, owner: str, answer: Granted | TakenOver, deadline: float
+    ) -> None:
+        self._leases = leases
+        self.key = key
+        self.snapshot = snapshot
+        self.owner = owner
+        self.fence = answer.fence
+        self.deadline = deadline
+        self.why = answer.why if isinstance(answer, TakenOver) else None
+        self.age_seconds = answer.age_seconds if isinstance(answer, TakenOver) else 0.0
+        self._on_move: Callable[[], None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._until = float("inf")
+        self._schedule_renewal()
+
+    @property
+    def version(self) -> Version:
+        """The version that the last commit left; NOT_KNOWN when only a GET can tell."""
+        record = self.snapshot.record
+        return NOT_KNOWN if record is None else record.version
+
+    def is_running(self) -> bool:
+        """Whether a byte may still be sent: the send gate."""
+        return self._leases.clock() < self.deadline
+
+    @property
+    def left_seconds(self) -> float:
+        """How long the lease still runs; less than nothing once it has run out."""
+        return self.deadline - self._leases.clock()
+
+    def watch(self, on_move: Callable[[], None] | None) -> None:
+        """Have on_move called whenever a renewal has moved the deadline; None: no more."""
+        self._on_move = on_move
+
+    def limit_write(self) -> None:
+        """Stop renewing one write timeout from now: a write that takes longer is given up."""
+        self._until = self._leases.clock() + self._leases.times.write_timeout_seconds
+        self.deadline = min(self.deadline, self._until)
+
+    async def confirm(self, kind: Kind, version: Version) -> Answer:
+        """Settle what was taken over: PROCEED to go on with a write, SETTLE to stop there."""
+        started = self._leases.clock()
+        times = self._leases.times
+        answer = await self._apply(Confirm(self.owner, self.fence, kind, version, times.lease_seconds))
+        if kind is Kind.PROCEED and not isinstance(answer, Fenced):
+            self.deadline = started + times.lease_seconds - times.margin_seconds
+        return answer
+
+    async def finish(self, kind: Kind, version: Version = NOT_KNOWN) -> Answer:
+        """Report what became of the write (COMMIT, ABORT, MARK) and let the lease go. No renewal comes after this."""
+        await self.stop_renewing()
+        return await self._apply(Finish(self.owner, self.fence, kind, version))
+
+    async def stop_renewing(self) -> None:
+        """End the renewals, and wait for one that is under way: two events of one owner never race."""
+        self._renewal.cancel()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait((task,))
+
+    async def _apply(self, event: Event) -> Answer:
+        self.snapshot, answer = await self._leases.apply(self.key, self.snapshot, event)
+        return answer
+
+    def _schedule_renewal(self) -> None:
+        pause = self._leases.times.lease_seconds / 3
+        self._renewal = asyncio.get_running_loop().call_later(pause, self._start_renewal)
+
+    def _start_renewal(self) -> None:
+        self._task = self._leases.tasks.start(self._renew())
+
+    async def _renew(self) -> None:
+        started = self._leases.clock()
+        if started >= min(self._until, self.deadline):
+            return
+        times = self._leases.times
+        try:
+            answer = await self._apply(Renew(self.owner, self.fence, times.lease_seconds))
+        except StoreError:
+            # The deadline stays where it was. Another try may still come through before it.
+            answer = None
+        if isinstance(answer, Fenced):
+            return
+        if answer is not None:
+            self.deadline = min(started + times.lease_seconds - times.margin_seconds, self._until)
+            if self._on_move is not None:
+                self._on_move()
+        self._task = None
+        self._schedule_renewal()
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Who in this process waits for one key. The one at work is not in the queue."""
+
+    waiting: deque["asyncio.Future[None]"]
+
+
+class Leases:
+    """Hand out leases: one at a time for each key in this process, and one at a time among all who share the store."""
+
+    def __init__(
+        self, store: Store, times: LeaseTimes, tasks: Tasks, max_waiters: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.clock = clock
+        self.times = times
+        self.tasks = tasks
+        self._store = store
+        self._max_waiters = max_waiters
+        self._turns: dict[StoreKey, _Turn] = {}
+        self._remembered: dict[StoreKey, Snapshot] = {}
+
+    def remembered_version(self, key: StoreKey) -> Version:
+        """The version that this process last saw settled under key; it may be out of date. NOT_KNOWN: nothing is remembered."""
+        snapshot = self._remembered.get(key)
+        return NOT_KNOWN if snapshot is None or snapshot.record is None else snapshot.record.version
+
+    async def take_turn(self, key: StoreKey, until: float) -> bool:
+        """Wait, first come first served, until no other writer of this process is at key. False: too many wait, or until has come."""
+        turn = self._turns.get(key)
+        if turn is None:
+            self._turns[key] = _Turn(deque())
+            return True
+        if len(turn.waiting) >= self._max_waiters:
+            return False
+        place = asyncio.get_running_loop().create_future()
+        turn.waiting.append(place)
+        try:
+            async with asyncio.timeout(until - self.clock()):
+                await place
+        except BaseException as left:
+            if place.done() and not place.cancelled():
+                # The turn came in the very moment in which this one left: pass it on.
+                self.end_turn(key)
+            else:
+                turn.waiting.remove(place)
+            if isinstance(left, TimeoutError):
+                return False
+            raise
+        return True
+
+    def end_turn(self, key: StoreKey) -> None:
+        """Let the next writer of this process come to key."""
+        turn = self._turns[key]
+        while turn.waiting:
+            place = turn.waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        del self._turns[key]
+
+    async def begin(self, key: StoreKey, until: float, operation: str) -> Lease | GraceRunning | Busy | Replayed:
+        """Ask for the lease of key, again and again while another process holds it, until the clock shows until.
+
+        Raises StoreError when the store cannot be asked; the lease may then stand, unused, until it runs out.
+        """
+        times = self.times
+        event = Begin(secrets.token_hex(12), operation, times.lease_seconds, times.grace_seconds)
+        pause, longest = POLL_SECONDS
+        snapshot = self._remembered.pop(key, None)
+        while True:
+            started = self.clock()
+            if snapshot is None:
+                snapshot = await self._store.load(key)
+            snapshot, answer = await self.apply(key, snapshot, event)
+            if isinstance(answer, Granted | TakenOver):
+                return Lease(self, key, snapshot, event.owner, answer, started + times.lease_seconds - times.margin_seconds)
+            if isinstance(answer, Busy):
+                left = until - self.clock()
+                if left <= 0:
+                    return answer
+                # Jitter, so that the losers of one round do not all come back at once.
+                await asyncio.sleep(min(left, answer.seconds, pause * random.uniform(0.5, 1.5)))
+                pause = min(pause * 2, longest)
+                snapshot = None
+                continue
+            if isinstance(answer, GraceRunning | Replayed):
+                return answer
+            raise TypeError(f"BEGIN was answered with {answer!r}")
+
+    async def apply(self, key: StoreKey, snapshot: Snapshot, event: Event) -> tuple[Snapshot, Answer]:
+        """Bring event to the record under key: decide on snapshot, swap, and decide again on what stands where that fails."""
+        while True:
+            record, lease_seconds, answer = step(snapshot, event)
+            if record is None:
+                self._remember(key, snapshot)
+                return snapshot, answer
+            try:
+                standing = await self._store.swap(key, snapshot.stamp, snapshot.lineage, record, lease_seconds)
+            except StoreUnavailable:
+                # A lost reply is settled by a load: what we wrote stands, or it does not (protocol §4).
+                standing = await self._store.load(key)
+                if standing.record is not None and standing.record._replace(lease_end=0.0) == record._replace(lease_end=0.0):
+                    self._remember(key, standing)
+                    return standing, answer
+            if isinstance(standing, Swapped):
+                age = snapshot.lineage_age + max(0.0, standing.now - snapshot.now)
+                written = record._replace(lease_end=standing.now + lease_seconds)
+                snapshot = Snapshot(written, standing.stamp, standing.now, snapshot.lineage, age)
+                self._remember(key, snapshot)
+                return snapshot, answer
+            snapshot = standing
+
+    def _remember(self, key: StoreKey, snapshot: Snapshot) -> None:
+        """Keep what is settled: the next write of key can begin with a swap at once. Anything else must be looked at afresh."""
+        self._remembered.pop(key, None)
+        record = snapshot.record
+        if record is None or record.state is not State.OK or record.owner:
+            return
+        self._remembered[key] = snapshot
+        if len(self._remembered) > REMEMBERED_KEYS:
+            del self._remembered[next(iter(self._remembered))]

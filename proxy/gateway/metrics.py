@@ -1,0 +1,167 @@
+"""Metrics: every series that noclobber has, as attributes of one class. Labels come from closed sets: never a path, a key or a tag."""
+
+import asyncio
+import platform
+from collections.abc import Callable
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from .. import __version__
+from ..core.write import Record, Snapshot, Swapped
+from ..errors import StoreError, StoreRefused
+from ..store.port import Store, StoreKey
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+SHORT_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
+METHODS = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS", "TRACE"})
+
+
+class RouteMetrics:
+    """The children of one route, looked up once: `labels()` costs more than counting does."""
+
+    def __init__(self, metrics: "Metrics", route: str) -> None:
+        self._metrics = metrics
+        self._route = route
+        self._requests: dict[tuple[str, int], Counter] = {}
+        self._verdicts: dict[str, Counter] = {}
+        self._conflicts: dict[str, Counter] = {}
+        self.duration = metrics.request_duration.labels(route)
+        self.upstream = metrics.upstream_duration.labels(route)
+        self.overhead = metrics.overhead.labels(route)
+        self.lease_wait = metrics.lease_wait.labels(route)
+        self.unknown_outcomes = metrics.unknown_outcomes.labels(route)
+        self.unprotected_writes = metrics.unprotected_writes.labels(route)
+        self.out_of_band_changes = metrics.out_of_band_changes.labels(route)
+
+    def count_request(self, method: str, status: int) -> None:
+        """Count one answered request."""
+        child = self._requests.get((method, status))
+        if child is None:
+            label = method if method in METHODS else "other"
+            child = self._requests[method, status] = self._metrics.requests.labels(self._route, label, str(status))
+        child.inc()
+
+    def count_verdict(self, verdict: str) -> None:
+        """Count the result of evaluating one request's preconditions."""
+        child = self._verdicts.get(verdict)
+        if child is None:
+            child = self._verdicts[verdict] = self._metrics.preconditions.labels(self._route, verdict)
+        child.inc()
+
+    def count_conflict(self, kind: str) -> None:
+        """Count one write that was refused: stale, missing, exists or gone."""
+        child = self._conflicts.get(kind)
+        if child is None:
+            child = self._conflicts[kind] = self._metrics.conflicts.labels(self._route, kind)
+        child.inc()
+
+
+class Metrics:
+    """All series, on a registry of their own."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        by_route = ["route"]
+        self.requests = Counter("noclobber_requests", "Requests answered.", ["route", "method", "code"], registry=registry)
+        self.request_duration = Histogram(
+            "noclobber_request_duration_seconds",
+            "From the head of a request to the last byte of its answer.",
+            by_route,
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.upstream_duration = Histogram(
+            "noclobber_upstream_duration_seconds", "Waiting for the backend.", by_route, buckets=SECONDS, registry=registry
+        )
+        self.overhead = Histogram(
+            "noclobber_overhead_seconds",
+            "What a request took beyond the backend's own time and the arrival of its body.",
+            by_route,
+            buckets=SHORT_SECONDS,
+            registry=registry,
+        )
+        self.preconditions = Counter(
+            "noclobber_preconditions", "Requests with preconditions, by what these came to.", ["route", "verdict"], registry=registry
+        )
+        self.conflicts = Counter("noclobber_conflicts", "Writes refused to save an update.", ["route", "kind"], registry=registry)
+        self.unknown_outcomes = Counter(
+            "noclobber_unknown_outcomes", "Writes of which nobody can say whether they were applied.", by_route, registry=registry
+        )
+        self.unprotected_writes = Counter(
+            "noclobber_unprotected_writes", "Writes that were applied without a precondition.", by_route, registry=registry
+        )
+        self.out_of_band_changes = Counter(
+            "noclobber_out_of_band_changes", "States found that no write through noclobber had left.", by_route, registry=registry
+        )
+        self.lease_wait = Histogram(
+            "noclobber_lease_wait_seconds", "From asking for a lease to having it.", by_route, buckets=SHORT_SECONDS, registry=registry
+        )
+        self.store_duration = Histogram(
+            "noclobber_store_duration_seconds", "One operation of the store.", ["operation"], buckets=SHORT_SECONDS, registry=registry
+        )
+        self.store_errors = Counter("noclobber_store_errors", "Operations that the store failed.", ["operation", "kind"], registry=registry)
+        self._in_flight = Gauge("noclobber_in_flight_requests", "Requests being served.", registry=registry)
+        self._ready = Gauge("noclobber_ready", "Whether writes are granted.", registry=registry)
+        build = Gauge("noclobber_build_info", "What is running.", ["version", "python", "loop"], registry=registry)
+        loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+        build.labels(__version__, platform.python_version(), loop).set(1)
+
+    def observe(self, in_flight: Callable[[], float], ready: Callable[[], float]) -> None:
+        """Read these two when the metrics are asked for: that costs a request nothing."""
+        self._in_flight.set_function(in_flight)
+        self._ready.set_function(ready)
+
+    def page(self) -> bytes:
+        """The exposition, in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class TimedStore:
+    """A store that measures another one."""
+
+    def __init__(self, store: Store, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._load = metrics.store_duration.labels("load")
+        self._swap = metrics.store_duration.labels("swap")
+        self._settle = metrics.store_duration.labels("settle")
+
+    async def load(self, key: StoreKey) -> Snapshot:
+        started = perf_counter()
+        try:
+            return await self._store.load(key)
+        except StoreError as error:
+            self._count("load", error)
+            raise
+        finally:
+            self._load.observe(perf_counter() - started)
+
+    async def swap(self, key: StoreKey, expected_stamp: str, lineage: str, record: Record, lease_seconds: float) -> Swapped | Snapshot:
+        started = perf_counter()
+        try:
+            return await self._store.swap(key, expected_stamp, lineage, record, lease_seconds)
+        except StoreError as error:
+            self._count("swap", error)
+            raise
+        finally:
+            self._swap.observe(perf_counter() - started)
+
+    async def settle(self, name: str, proposal: bytes) -> bytes:
+        started = perf_counter()
+        try:
+            return await self._store.settle(name, proposal)
+        except StoreError as error:
+            self._count("settle", error)
+            raise
+        finally:
+            self._settle.observe(perf_counter() - started)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    def _count(self, operation: str, error: StoreError) -> None:
+        kind = "refused" if isinstance(error, StoreRefused) else "unavailable"
+        self._metrics.store_errors.labels(operation, kind).inc()

@@ -1,0 +1,213 @@
+"""The read path (protocol §6): strip, ask, tag, judge, cut. No store is asked on the way."""
+
+import time
+from time import perf_counter
+
+from ..core.conflict import Problem, Received
+from ..core.etag import EntityTag
+from ..core.fields import AnswerFields, lines_of_304, read_answer_fields
+from ..core.precondition import Judgement, Present, Verdict, applies_range, evaluate
+from ..core.ranges import ByteRange, RangeOutcome, select_range
+from ..core.resource import ResourceKey
+from ..core.version import ContentDigest, Strategy
+from ..errors import Delivery, OriginError, OriginTimeout
+from ..origin.port import OriginAnswer, OriginRequest
+from .exchange import Exchange
+from .reply import Held, Reply, Streamed, Unsent, own_lines, problem, relay
+from .representation import REPRESENTATION_STATUSES, Representations
+from .rules import SafeMethods
+from .spool import Spool
+
+REMEMBERED_NATIVE = 65536
+
+_PROCEED = Judgement(Verdict.PROCEED, b"")
+_BYTE_RANGES = b"Accept-Ranges: bytes\r\n"
+
+
+class Reading:
+    """Serve GET and HEAD of guarded routes, and pass on what is not guarded."""
+
+    def __init__(self, representations: Representations) -> None:
+        self._representations = representations
+        self._natives: dict[ResourceKey, None] = {}
+
+    async def read(self, exchange: Exchange) -> Reply:
+        """Answer a GET or a HEAD. Raises nothing: a backend that fails becomes a 502 or a 504."""
+        native = exchange.rules.strategy is Strategy.NATIVE or exchange.key in self._natives
+        try:
+            if native:
+                # The tag needs no body, and the backend cuts ranges and answers conditions by the tags that it gave out itself.
+                answer = await self._representations.fetch(exchange, exchange.method, exchange.lines_to_relay())
+                asked = exchange.method
+            else:
+                answer = await self._representations.fetch(exchange, b"GET", exchange.lines_to_read())
+                asked = b"GET"
+        except OriginError as failure:
+            return backend_failed(exchange, failure)
+        try:
+            return await self._answer(exchange, answer, asked)
+        except OriginError as failure:
+            answer.abandon()
+            return backend_failed(exchange, failure)
+        except BaseException:
+            answer.abandon()
+            raise
+
+    async def pass_on(self, exchange: Exchange) -> Reply:
+        """Send a request that is none of our business on, once, and its answer back, both as they come."""
+        request = OriginRequest(exchange.method, exchange.target.forwarded, exchange.lines_to_pass(), exchange.streamed_body())
+        started = perf_counter()
+        try:
+            await exchange.continue_()
+            answer = await self._representations.origin.send(request)
+        except OriginError as failure:
+            return backend_failed(exchange, failure)
+        finally:
+            exchange.upstream_seconds += perf_counter() - started
+        fields = read_answer_fields(answer.fields)
+        return relay(answer, fields, own_lines(fields), exchange.method)
+
+    async def _answer(self, exchange: Exchange, answer: OriginAnswer, asked: bytes) -> Reply:
+        fields = read_answer_fields(answer.fields)
+        if answer.status not in REPRESENTATION_STATUSES:
+            # RFC 9110 §13.2.1: preconditions count only where the answer without them would be a success.
+            return self._relay(exchange, answer, fields, asked)
+        tag = self._representations.native_tag(exchange, fields)
+        if tag is not None:
+            self._remember_native(exchange.key)
+            return self._answer_native(exchange, answer, fields, tag, asked)
+        self._natives.pop(exchange.key, None)
+        digest = None if asked == b"HEAD" else self._representations.digest(exchange, fields, answer.content_length)
+        if digest is None:
+            return self._answer_untagged(exchange, answer, fields, None, asked)
+        if answer.content_length is not None and answer.content_length <= self._representations.hold_limits.memory_bytes:
+            content = await self._read_small(exchange, answer)
+            digest.add(content)
+            return self._answer_held(exchange, answer, fields, digest.tag(), content)
+        spool = await self._hold(exchange, answer, digest)
+        if spool.size_bytes > self._representations.max_tagged_bytes:
+            return self._answer_untagged(exchange, answer, fields, spool, asked)
+        return self._answer_held(exchange, answer, fields, digest.tag(), spool)
+
+    async def _read_small(self, exchange: Exchange, answer: OriginAnswer) -> bytes:
+        started = perf_counter()
+        content = await answer.read()
+        while piece := await answer.read():
+            content += piece
+        exchange.upstream_seconds += perf_counter() - started
+        return content
+
+    async def _hold(self, exchange: Exchange, answer: OriginAnswer, digest: ContentDigest) -> Spool:
+        """Take the content in, and digest it, until it ends or is too large to be tagged."""
+        spool = Spool(self._representations.hold_limits)
+        started = perf_counter()
+        try:
+            while spool.size_bytes <= self._representations.max_tagged_bytes and (piece := await answer.read()):
+                digest.add(piece)
+                await spool.add(piece)
+        except BaseException:
+            spool.close()
+            raise
+        exchange.upstream_seconds += perf_counter() - started
+        return spool
+
+    def _relay(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
+        reply = relay(answer, fields, own_lines(fields), exchange.method)
+        if asked != exchange.method:
+            answer.abandon()
+        return reply
+
+    def _answer_native(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag, asked: bytes) -> Reply:
+        current = self._representations.present(fields, tag, time.time()) if exchange.has_conditions else Present(tag, None)
+        refused = self._refuse(exchange, self._judge(exchange, current), fields, tag)
+        if refused is not None:
+            answer.abandon()
+            return refused
+        return self._relay(exchange, answer, fields, asked)
+
+    def _answer_untagged(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, held: Spool | None, asked: bytes) -> Reply:
+        """Stream what is too large to be tagged. The backend's own weak tag is dropped with it: tags of two makers never mix."""
+        current = self._representations.present(fields, None, time.time())
+        refused = self._refuse(exchange, self._judge(exchange, current), fields, None)
+        if refused is None and exchange.method != b"HEAD":
+            return Reply(answer.status, answer.reason, fields.passing, Streamed(answer.content_length, held, answer), fields.date)
+        if held is not None:
+            held.close()
+        if asked != b"HEAD":
+            answer.abandon()
+        return refused or Reply(answer.status, answer.reason, fields.passing, Unsent(answer.content_length), fields.date)
+
+    def _answer_held(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag, content: bytes | Spool) -> Reply:
+        size = len(content) if isinstance(content, bytes) else content.size_bytes
+        tag_line = b"ETag: %b\r\n" % bytes(tag)
+        if exchange.has_conditions or exchange.fields.ranges:
+            current = self._representations.present(fields, tag, time.time())
+            reply = self._refuse(exchange, self._judge(exchange, current), fields, tag) or self._cut(
+                exchange, current, fields, tag_line, content, size
+            )
+            if reply is not None:
+                if isinstance(content, Spool) and not isinstance(reply.body, Held):
+                    content.close()
+                return reply
+        lines = [*fields.passing, tag_line, _BYTE_RANGES]
+        if exchange.method == b"HEAD":
+            if isinstance(content, Spool):
+                content.close()
+            return Reply(answer.status, answer.reason, lines, Unsent(size), fields.date)
+        return Reply(answer.status, answer.reason, lines, content if isinstance(content, bytes) else Held(content, 0, size), fields.date)
+
+    def _judge(self, exchange: Exchange, current: Present) -> Judgement:
+        if not exchange.has_conditions:
+            return _PROCEED
+        judgement = evaluate(exchange.method, exchange.conditions, current)
+        if judgement.verdict is Verdict.FAILED and exchange.rules.safe_methods is SafeMethods.IGNORE:
+            judgement = _PROCEED
+        exchange.verdict = judgement.verdict.name.lower()
+        return judgement
+
+    def _refuse(self, exchange: Exchange, judgement: Judgement, fields: AnswerFields, tag: EntityTag | None) -> Reply | None:
+        if judgement.verdict is Verdict.NOT_MODIFIED:
+            lines = lines_of_304(fields.passing)
+            if tag is not None:
+                lines.append(b"ETag: %b\r\n" % bytes(tag))
+            return Reply(304, b"", lines, None, fields.date)
+        if judgement.verdict is not Verdict.FAILED:
+            return None
+        because = judgement.because
+        received = Received(because.title(), b", ".join(exchange.fields.conditions[because]))
+        detail = "What is here now is not what the precondition names."
+        return problem(Problem.STALE, detail, exchange.target.path, received=received, current=tag)
+
+    def _cut(
+        self, exchange: Exchange, current: Present, fields: AnswerFields, tag_line: bytes, content: bytes | Spool, size: int
+    ) -> Reply | None:
+        """The range that was asked for (RFC 9110 §14.2: on a GET, after the preconditions), None for the whole."""
+        ranges = exchange.fields.ranges
+        if not ranges or exchange.method != b"GET" or not applies_range(exchange.conditions, current):
+            return None
+        selected = select_range(ranges, size)
+        if isinstance(selected, ByteRange):
+            length = selected.last - selected.first + 1
+            lines = [*fields.passing, tag_line, _BYTE_RANGES, b"Content-Range: bytes %d-%d/%d\r\n" % (selected.first, selected.last, size)]
+            if isinstance(content, bytes):
+                return Reply(206, b"", lines, content[selected.first : selected.last + 1], fields.date)
+            return Reply(206, b"", lines, Held(content, selected.first, length), fields.date)
+        if selected is RangeOutcome.UNSATISFIABLE:
+            return Reply(416, b"", [tag_line, _BYTE_RANGES, b"Content-Range: bytes */%d\r\n" % size], b"", fields.date)
+        return None
+
+    def _remember_native(self, key: ResourceKey) -> None:
+        if key not in self._natives:
+            self._natives[key] = None
+            if len(self._natives) > REMEMBERED_NATIVE:
+                del self._natives[next(iter(self._natives))]
+
+
+def backend_failed(exchange: Exchange, failure: OriginError) -> Reply:
+    """Tell a reader that the backend failed: 504 if it was too slow, 502 otherwise. Nothing of the failure's text is shown."""
+    exchange.outcome = "backend failed"
+    if isinstance(failure, OriginTimeout):
+        return problem(Problem.BACKEND_SLOW, "The backend took too long.", exchange.target.path)
+    if failure.delivery is Delivery.NOT_SENT:
+        return problem(Problem.BACKEND_NONSENSE, "The backend cannot be reached.", exchange.target.path)
+    return problem(Problem.BACKEND_NONSENSE, "The backend broke off, or what it sent was not HTTP.", exchange.target.path)

@@ -1,0 +1,182 @@
+"""Replies: an answer as it goes to the client, in bytes from the first to the last.
+
+aiohttp's own response writer deletes bytes that are not UTF-8 from a head, so heads are made here.
+"""
+
+import time
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Protocol
+
+from ..core.conflict import Problem, Received, problem_document
+from ..core.dates import format_http_date
+from ..core.etag import EntityTag
+from ..core.fields import AnswerFields
+from ..origin.port import OriginAnswer
+from .spool import Spool
+
+RETRY_AFTER_SECONDS = 1
+
+
+class Writer(Protocol):
+    """What a reply is written to: aiohttp's writer, which waits while the client is slow."""
+
+    async def write(self, chunk: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A body that is passed on as it comes. `length` None: not known, so it goes out chunked. `held` is what was read already."""
+
+    length: int | None
+    held: Spool | None
+    answer: OriginAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """length bytes of a spooled body, from first on."""
+
+    spool: Spool
+    first: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A body that is not sent, though its length is told: the answer to a HEAD. None: not even the length is known."""
+
+    length: int | None
+
+
+Body = bytes | Held | Streamed | Unsent | None
+
+
+@dataclass(slots=True)
+class Reply:
+    """One answer. `lines` end in CRLF and hold everything but framing, Date and Connection. `body` None: a status that has none."""
+
+    status: int
+    reason: bytes = b""
+    lines: list[bytes] = field(default_factory=list)
+    body: Body = b""
+    date: bytes | None = None
+
+    def has_own_length(self) -> bool:
+        """Whether the end of the body can be told from the head (RFC 9112 §6.3), HTTP/1.1's chunks apart."""
+        return not (isinstance(self.body, Streamed) and self.body.length is None)
+
+    def close(self) -> None:
+        """Let go of what the body holds, sent or not."""
+        if isinstance(self.body, Held):
+            self.body.spool.close()
+        elif isinstance(self.body, Streamed):
+            self.body.answer.abandon()
+            if self.body.held is not None:
+                self.body.held.close()
+
+
+def status_line(status: int, reason: bytes) -> bytes:
+    """The first line of an answer; the standard reason where the backend gave none."""
+    if not reason:
+        try:
+            reason = HTTPStatus(status).phrase.encode()
+        except ValueError:
+            reason = b""
+    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
+
+
+_dates: tuple[int, bytes] = (0, b"")
+
+
+def date_now() -> bytes:
+    """The value of Date, made once a second."""
+    global _dates
+    second = int(time.time())
+    if _dates[0] != second:
+        _dates = (second, format_http_date(float(second)))
+    return _dates[1]
+
+
+async def send(reply: Reply, writer: Writer, connection: bytes) -> None:
+    """Write reply. `connection` is the Connection line, or empty. OriginError when a streamed body is cut: the client must see that too."""
+    body = reply.body
+    head = status_line(reply.status, reply.reason) + b"".join(reply.lines)
+    head += b"Date: %b\r\n%b" % (reply.date or date_now(), connection)
+    if isinstance(body, bytes):
+        await writer.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
+    elif body is None:
+        await writer.write(head + b"\r\n")
+    elif isinstance(body, Unsent):
+        await writer.write(head + (b"\r\n" if body.length is None else b"Content-Length: %d\r\n\r\n" % body.length))
+    elif isinstance(body, Held):
+        await writer.write(b"%bContent-Length: %d\r\n\r\n" % (head, body.length))
+        async for piece in body.spool.pieces(body.first, body.length):
+            await writer.write(piece)
+    elif body.length is not None:
+        await writer.write(b"%bContent-Length: %d\r\n\r\n" % (head, body.length))
+        async for piece in _stream(body):
+            await writer.write(piece)
+    elif b"close" in connection:
+        await writer.write(head + b"\r\n")
+        async for piece in _stream(body):
+            await writer.write(piece)
+    else:
+        await writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n")
+        async for piece in _stream(body):
+            await writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await writer.write(b"0\r\n\r\n")
+
+
+async def _stream(body: Streamed) -> AsyncIterator[bytes]:
+    if body.held is not None:
+        async for piece in body.held.pieces():
+            yield piece
+    while piece := await body.answer.read():
+        yield piece
+
+
+def relay(answer: OriginAnswer, fields: AnswerFields, lines: Iterable[bytes], method: bytes) -> Reply:
+    """Pass an answer on as it is, body streaming, with further lines."""
+    length = answer.content_length
+    body: Body
+    if method == b"HEAD":
+        body = Unsent(length)
+    elif answer.status in (204, 304):
+        body = None
+    else:
+        body = Streamed(length, None, answer)
+    return Reply(answer.status, answer.reason, [*fields.passing, *lines], body, fields.date)
+
+
+def own_lines(fields: AnswerFields) -> list[bytes]:
+    """The lines of an answer that is passed on untagged which `read_answer_fields` had set apart: the backend's own validators."""
+    lines = [b"ETag: %b\r\n" % value for value in fields.etags]
+    lines += [b"Accept-Ranges: %b\r\n" % value for value in fields.accept_ranges]
+    return lines
+
+
+def problem(
+    kind: Problem,
+    detail: str,
+    instance: bytes,
+    *,
+    received: Received | None = None,
+    current: EntityTag | None = None,
+    retry_after_seconds: float = RETRY_AFTER_SECONDS,
+    lines: Iterable[bytes] = (),
+) -> Reply:
+    """Answer with a problem document. A 503 says when to come back; `current` goes into the ETag field as well."""
+    document = problem_document(kind, detail, instance, received, current)
+    head = [b"Content-Type: application/problem+json\r\n", b"Cache-Control: no-store\r\n", *lines]
+    if kind.status == 503:
+        head.append(b"Retry-After: %d\r\n" % max(1, -int(-retry_after_seconds // 1)))
+    if current is not None:
+        head.append(b"ETag: %b\r\n" % bytes(current))
+    if kind is Problem.OUTCOME_UNKNOWN:
+        head.append(OUTCOME_UNKNOWN)
+    return Reply(kind.status, b"", head, document)
+
+
+OUTCOME_UNKNOWN = b"Noclobber-Outcome: unknown\r\n"

@@ -1,0 +1,141 @@
+"""Representations: a GET to the backend, and the tag of what it shows.
+
+Reading and writing look at a resource through this one pair of eyes, so that a tag given out by the one is always the tag that the
+other finds.
+"""
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from ..core.dates import parse_http_date
+from ..core.etag import EntityTag
+from ..core.fields import AnswerFields, read_answer_fields
+from ..core.precondition import Absent, Current, Present, Unreadable
+from ..core.version import ContentDigest, Strategy, native_tag
+from ..errors import OriginError
+from ..origin.port import Origin, OriginAnswer, OriginRequest
+from .exchange import Exchange
+from .reply import Held as HeldBody
+from .reply import Reply, own_lines
+from .spool import Spool, SpoolLimits
+
+# RFC 9110 §15.3.1, §15.3.4: what a GET is answered with when there is a representation to see.
+REPRESENTATION_STATUSES = frozenset({200, 203})
+ABSENT_STATUSES = frozenset({404, 410})
+MAX_RELAYED_BYTES = 1 << 20
+"""How much of a refusal's body is kept to be passed on to a writer; a longer one is cut off whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a look at a resource found. `refusal` is the backend's own answer where it showed no representation."""
+
+    current: Current
+    native: bool
+    refusal: Reply | None = None
+
+    @property
+    def tag(self) -> EntityTag | None:
+        """The tag of what stands; None when nothing does, or when it cannot be tagged."""
+        return self.current.tag if isinstance(self.current, Present) else None
+
+
+class Representations:
+    """Fetch and tag. `salt` is the store's; None as long as the store could not be asked for it, and nothing is tagged then."""
+
+    def __init__(self, origin: Origin, limits: SpoolLimits, max_tagged_bytes: int) -> None:
+        self.origin = origin
+        self.salt: bytes | None = None
+        self.max_tagged_bytes = max_tagged_bytes
+        # One byte over the cap may be taken in before it is noticed that the body is too large to be tagged.
+        self.hold_limits = replace(limits, max_bytes=1 << 62)
+
+    async def fetch(self, exchange: Exchange, method: bytes, lines: bytes) -> OriginAnswer:
+        """Ask the backend, and put the time that took down to it."""
+        started = perf_counter()
+        try:
+            return await self.origin.fetch(OriginRequest(method, exchange.target.forwarded, lines))
+        finally:
+            exchange.upstream_seconds += perf_counter() - started
+
+    def native_tag(self, exchange: Exchange, fields: AnswerFields) -> EntityTag | None:
+        """The backend's own tag, where the route's strategy takes it."""
+        return None if exchange.rules.strategy is Strategy.CONTENT else native_tag(fields.etags)
+
+    def digest(self, exchange: Exchange, fields: AnswerFields, length: int | None) -> ContentDigest | None:
+        """A digest to feed the content to; None where it is not to be tagged: too large, no salt yet, or the strategy is native."""
+        if exchange.rules.strategy is Strategy.NATIVE or self.salt is None:
+            return None
+        if length is not None and length > self.max_tagged_bytes:
+            return None
+        return ContentDigest(self.salt, exchange.key, fields.coding)
+
+    def present(self, fields: AnswerFields, tag: EntityTag | None, now: float) -> Present:
+        """The validators of a representation (RFC 9110 §8.8). Two Last-Modified lines are no date."""
+        dates = fields.last_modified
+        last_modified = parse_http_date(dates[0], now) if len(dates) == 1 else None
+        return Present(tag, last_modified, None if fields.date is None else parse_http_date(fields.date, now))
+
+    async def look(self, exchange: Exchange, now: float) -> Sighting:
+        """GET the resource on behalf of the writer. Raises OriginError when the backend cannot be asked or its answer is cut."""
+        answer = await self.fetch(exchange, b"GET", exchange.lines_to_verify())
+        started = perf_counter()
+        try:
+            return await self._see(exchange, answer, now)
+        except BaseException:
+            answer.abandon()
+            raise
+        finally:
+            exchange.upstream_seconds += perf_counter() - started
+
+    async def _see(self, exchange: Exchange, answer: OriginAnswer, now: float) -> Sighting:
+        fields = read_answer_fields(answer.fields)
+        if answer.status not in REPRESENTATION_STATUSES:
+            refusal = await self._hold_refusal(answer, fields)
+            if answer.status in ABSENT_STATUSES:
+                return Sighting(Absent(), False, refusal)
+            if 200 <= answer.status < 300:
+                return Sighting(Present(None, None), False)
+            return Sighting(Unreadable(answer.status), False, refusal)
+        tag = self.native_tag(exchange, fields)
+        if tag is not None:
+            await self._skip(answer)
+            return Sighting(self.present(fields, tag, now), True)
+        digest = self.digest(exchange, fields, answer.content_length)
+        if digest is not None and await self._feed(answer, digest):
+            tag = digest.tag()
+        else:
+            answer.abandon()
+        return Sighting(self.present(fields, tag, now), False)
+
+    async def _feed(self, answer: OriginAnswer, digest: ContentDigest) -> bool:
+        """Digest the content without keeping it; False when it turns out too large to be tagged."""
+        size = 0
+        while piece := await answer.read():
+            size += len(piece)
+            if size > self.max_tagged_bytes:
+                return False
+            digest.add(piece)
+        return True
+
+    async def _skip(self, answer: OriginAnswer) -> None:
+        """Read a small rest, so that the connection can be used again; give up a large one."""
+        left = self.hold_limits.memory_bytes
+        if (answer.content_length or 0) <= left:
+            try:
+                while left > 0 and (piece := await answer.read()):
+                    left -= len(piece)
+            except OriginError:
+                pass  # The head was all that was needed.
+        answer.abandon()
+
+    async def _hold_refusal(self, answer: OriginAnswer, fields: AnswerFields) -> Reply:
+        spool = Spool(self.hold_limits)
+        while piece := await answer.read():
+            await spool.add(piece)
+            if spool.size_bytes > MAX_RELAYED_BYTES:
+                answer.abandon()
+                spool.close()
+                return Reply(answer.status, answer.reason, [*fields.passing, *own_lines(fields)], b"", fields.date)
+        body = HeldBody(spool, 0, spool.size_bytes)
+        return Reply(answer.status, answer.reason, [*fields.passing, *own_lines(fields)], body, fields.date)

@@ -1,0 +1,25 @@
+"""What one route asks for, as the gateway sees it. `app.py` makes these from the configuration."""
+
+from dataclasses import dataclass
+
+from ..config.choices import Absent as OnAbsent
+from ..config.choices import AfterWrite, Missing, PutEtag, SafeMethods, Verify
+from ..core.version import Strategy
+
+__all__ = ["AfterWrite", "Missing", "OnAbsent", "PutEtag", "Rules", "SafeMethods", "Verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings of one route. `apply_delay_seconds` is D: how long after it was abandoned a write may still be applied."""
+
+    name: str
+    strategy: Strategy = Strategy.AUTO
+    missing: Missing = Missing.ALLOW
+    verify: Verify = Verify.ALWAYS
+    after_write: AfterWrite = AfterWrite.READ_BACK
+    put_etag: PutEtag = PutEtag.SEND
+    safe_methods: SafeMethods = SafeMethods.EVALUATE
+    absent: OnAbsent = OnAbsent.RFC
+    is_guarded: bool = True
+    apply_delay_seconds: float = 10.0

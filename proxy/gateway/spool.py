@@ -1,0 +1,98 @@
+"""Bodies that must be had whole before something is decided: in memory while small, on disk beyond.
+
+Fifty clients that send 200 MB each cost fifty times `memory_bytes` of memory, and 10 GB of disk.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import IO
+
+from ..errors import BodyTooLarge
+
+PIECE_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """`memory_bytes` are kept in memory before the disk is used, `max_bytes` is the cap, `directory` None the system's temporary one."""
+
+    memory_bytes: int
+    max_bytes: int
+    directory: str | None = None
+
+
+class Spool:
+    """Take a body in piece by piece, and give it out as often as needed. Close it, or its file stays until it is collected."""
+
+    __slots__ = ("_file", "_limits", "_pending_bytes", "_pieces", "size_bytes")
+
+    def __init__(self, limits: SpoolLimits) -> None:
+        self._limits = limits
+        self._pieces: list[bytes] = []
+        self._pending_bytes = 0
+        self._file: IO[bytes] | None = None
+        self.size_bytes = 0
+
+    async def add(self, piece: bytes) -> None:
+        """Take in the next piece; BodyTooLarge past the cap."""
+        self.size_bytes += len(piece)
+        if self.size_bytes > self._limits.max_bytes:
+            self.close()
+            raise BodyTooLarge(self._limits.max_bytes)
+        self._pieces.append(piece)
+        self._pending_bytes += len(piece)
+        if self._pending_bytes > self._limits.memory_bytes:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        pieces, self._pieces, self._pending_bytes = self._pieces, [], 0
+
+        def write() -> IO[bytes]:
+            file = self._file or tempfile.TemporaryFile(dir=self._limits.directory, buffering=0)  # noqa: SIM115 - closed in close()
+            for piece in pieces:
+                file.write(piece)
+            return file
+
+        self._file = await asyncio.to_thread(write)
+
+    def whole(self) -> bytes | None:
+        """The body in one piece; None if it went to disk."""
+        if self._file is not None:
+            return None
+        if len(self._pieces) != 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0]
+
+    async def pieces(self, first: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """The body, or length bytes of it from first on, in pieces of some tens of kilobytes."""
+        left = self.size_bytes - first if length is None else length
+        held = self.whole()
+        if held is not None:
+            if left:
+                yield held[first : first + left]
+            return
+        if self._pieces:
+            await self._flush()
+        position = first
+        while left:
+            piece = await asyncio.to_thread(self._read_at, position, min(left, PIECE_BYTES))
+            if not piece:
+                raise OSError("the spool file is shorter than what was put into it")
+            position += len(piece)
+            left -= len(piece)
+            yield piece
+
+    def _read_at(self, position: int, length: int) -> bytes:
+        if self._file is None:
+            raise ValueError("the spool is closed")
+        self._file.seek(position)
+        return self._file.read(length)
+
+    def close(self) -> None:
+        """Let go of memory and file. Harmless when repeated."""
+        self._pieces.clear()
+        if self._file is not None:
+            self._file.close()
+            self._file = None

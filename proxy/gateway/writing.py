@@ -1,0 +1,139 @@
+"""The write path up to the lease: W0 to W2 of the protocol. What happens under the lease stands in `attempt.py`.
+
+From taking a turn on, everything runs in a task of the app's: a client that leaves cannot stop the bookkeeping.
+"""
+
+import asyncio
+import time
+from time import perf_counter
+
+from ..core.conflict import Problem
+from ..core.etag import EntityTag
+from ..core.precondition import Present, Verdict, evaluate
+from ..core.write import NOT_KNOWN, Busy, GraceRunning, Replayed, Version
+from ..errors import BodyTooLarge, OriginError, StoreError
+from .attempt import Attempt, judge, required
+from .exchange import Exchange
+from .lease import Leases
+from .metrics import RouteMetrics
+from .reply import Reply, problem
+from .representation import Representations
+from .rules import Missing
+from .spool import Spool, SpoolLimits
+from .tasks import Tasks
+
+# A request with one of these has a body even when it is empty (RFC 9110 §8.6).
+_METHODS_WITH_BODY = frozenset({b"PUT", b"POST", b"PATCH"})
+
+
+class Writing:
+    """Serve PUT, PATCH, DELETE, POST and every other method that is not known to be safe."""
+
+    def __init__(self, representations: Representations, leases: Leases, tasks: Tasks, body_limits: SpoolLimits) -> None:
+        self._representations = representations
+        self._leases = leases
+        self._tasks = tasks
+        self._body_limits = body_limits
+
+    async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
+        """Answer a write. What can be judged from the head is judged before the body is asked for."""
+        refused = self._refuse_by_head(exchange, metrics)
+        if refused is not None:
+            return refused
+        try:
+            body = await self._take_body(exchange)
+        except BodyTooLarge as too_large:
+            return self._too_large(exchange, too_large.limit_bytes)
+        return await asyncio.shield(self._tasks.start(self._run(exchange, body, metrics)))
+
+    # ---- W0, W1 -------------------------------------------------------------------------------------------------------------------
+
+    def _refuse_by_head(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
+        path = exchange.target.path
+        if exchange.fields.has_content_range and exchange.method == b"PUT":
+            # RFC 9110 §14.5: it must not be taken for the whole state.
+            return problem(Problem.BAD_REQUEST, "A PUT of a part (Content-Range) is not supported.", path)
+        if exchange.rules.missing is Missing.REQUIRE and not exchange.names_a_state:
+            return required(exchange, metrics)
+        if exchange.body_size_bytes is not None and exchange.body_size_bytes > self._body_limits.max_bytes:
+            return self._too_large(exchange, self._body_limits.max_bytes)
+        return None
+
+    def _too_large(self, exchange: Exchange, limit_bytes: int) -> Reply:
+        return problem(Problem.TOO_LARGE, f"The body is larger than {limit_bytes} bytes.", exchange.target.path)
+
+    async def _take_body(self, exchange: Exchange) -> bytes | Spool | None:
+        """Have the body whole before the lease is taken: a slow client never holds one."""
+        started = perf_counter()
+        await exchange.continue_()
+        spool = Spool(self._body_limits)
+        try:
+            while piece := await exchange.read_body():
+                await spool.add(piece)
+        except BaseException:
+            spool.close()
+            raise
+        finally:
+            exchange.waiting_seconds += perf_counter() - started
+        small = spool.whole()
+        if small is None:
+            return spool
+        return small if small or exchange.method in _METHODS_WITH_BODY else None
+
+    # ---- W2 -----------------------------------------------------------------------------------------------------------------------
+
+    async def _run(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
+        """Wait for the turn and the lease, and carry the write through."""
+        until = self._leases.clock() + self._leases.times.lease_wait_seconds
+        try:
+            remembered = self._leases.remembered_version(exchange.store_key)
+            refused = await self._refuse_by_look(exchange, remembered, metrics)
+            if refused is not None:
+                return refused
+            if self._representations.salt is None:
+                return problem(Problem.STORE_AWAY, "The store has not been reached yet.", exchange.target.path)
+            if not await self._leases.take_turn(exchange.store_key, until):
+                return problem(Problem.BUSY, "Too many writes of this resource are waiting.", exchange.target.path)
+            try:
+                if self._leases.remembered_version(exchange.store_key) != remembered:
+                    # While this writer waited, another may have made its tag stale.
+                    remembered = self._leases.remembered_version(exchange.store_key)
+                    refused = await self._refuse_by_look(exchange, remembered, metrics)
+                    if refused is not None:
+                        return refused
+                return await self._in_turn(exchange, body, until, metrics)
+            finally:
+                self._leases.end_turn(exchange.store_key)
+        finally:
+            if isinstance(body, Spool):
+                body.close()
+
+    async def _refuse_by_look(self, exchange: Exchange, remembered: Version, metrics: RouteMetrics) -> Reply | None:
+        """A refusal needs no lease: where the tag is not the remembered one, a GET that shows yet another proves it stale."""
+        if remembered == NOT_KNOWN or not exchange.names_a_state:
+            return None
+        believed = Present(EntityTag(remembered.encode("latin-1")), None)
+        if evaluate(exchange.method, exchange.conditions, believed).verdict is not Verdict.FAILED:
+            return None
+        now = time.time()
+        try:
+            sighting = await self._representations.look(exchange, now)
+        except OriginError:
+            return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path)
+        return judge(exchange, sighting, metrics)
+
+    async def _in_turn(self, exchange: Exchange, body: bytes | Spool | None, until: float, metrics: RouteMetrics) -> Reply:
+        try:
+            lease = await self._leases.begin(exchange.store_key, until, exchange.method.decode("ascii"))
+        except StoreError:
+            return problem(Problem.STORE_AWAY, "The store did not answer.", exchange.target.path)
+        finally:
+            metrics.lease_wait.observe(self._leases.clock() + self._leases.times.lease_wait_seconds - until)
+        if isinstance(lease, GraceRunning):
+            detail = "The store's history has just begun anew, and writes granted before that may still be under way."
+            return problem(Problem.GRACE, detail, exchange.target.path, retry_after_seconds=lease.seconds)
+        if isinstance(lease, Busy):
+            return problem(Problem.BUSY, "Another write of this resource is under way.", exchange.target.path)
+        if isinstance(lease, Replayed):
+            raise TypeError("a replay was answered to a write that carries no replay key")
+        return await Attempt(exchange, body, lease, self._representations, metrics).run()

@@ -1,0 +1,359 @@
+"""One connection to a backend, and one request on it at a time.
+
+The rules of this file. A request is written once; after its first byte every failure is MAYBE_SENT, and the connection is reset at once,
+so that no byte of a write that was given up still leaves. There is no task and no timer for a request: whoever waits sets a deadline,
+and one timer per connection looks at it when it fires.
+"""
+
+import asyncio
+import math
+from typing import Protocol, cast
+
+from ..errors import Delivery, OriginBroken, OriginError, OriginTimeout, OriginUnreachable
+from . import framing
+from .answer import Answer, cut
+from .deadline import Deadline
+from .options import OriginOptions
+from .parsing import AnswerParser
+from .port import Interim, OriginRequest, StreamedBody
+from .upload import Gate, Stopped, Upload
+from .wire import Wire
+
+MAX_HELD_BYTES = 256 * 1024
+"""Above this much of an unread body the backend is made to wait."""
+
+
+class Home(Protocol):
+    """The pool a connection belongs to."""
+
+    def give_back(self, connection: "Connection") -> None:
+        """Take a connection that is ready for another request."""
+
+    def forget(self, connection: "Connection") -> None:
+        """Free the place of a connection that will not be used again."""
+
+    def lost(self, connection: "Connection") -> None:
+        """Note that its socket is gone."""
+
+
+class Connection(asyncio.Protocol):
+    """A protocol for the loop, an exchange for the caller. `was_used`: it has served before, so it may have been closed unseen."""
+
+    __slots__ = (
+        "_answer",
+        "_deadline",
+        "_has_reading_paused",
+        "_has_sent_all",
+        "_head",
+        "_home",
+        "_is_busy",
+        "_is_lost",
+        "_loop",
+        "_options",
+        "_parser",
+        "_transport",
+        "_unsent_bytes",
+        "_upload",
+        "_wire",
+        "has_room",
+        "has_written",
+        "idle_since",
+        "is_closed",
+        "was_used",
+    )
+
+    _transport: asyncio.Transport
+    _wire: Wire
+
+    def __init__(self, home: Home, options: OriginOptions, loop: asyncio.AbstractEventLoop) -> None:
+        self._home = home
+        self._options = options
+        self._loop = loop
+        self._parser = AnswerParser(self)
+        self._deadline = Deadline(loop, self._on_expiry)
+        self._head: asyncio.Future[Answer] | None = None
+        self._answer: Answer | None = None
+        self._upload: Upload | None = None
+        self._unsent_bytes = 0
+        self._is_busy = self._has_sent_all = self._has_reading_paused = self._is_lost = False
+        self.has_room = True
+        self.has_written = self.was_used = self.is_closed = False
+        self.idle_since = 0.0
+
+    # ---- for the pool --------------------------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """Say whether a request is under way."""
+        return self._is_busy
+
+    @property
+    def has_begun_answer(self) -> bool:
+        """Say whether a byte of the last request's answer has come."""
+        return self._parser.has_begun
+
+    def is_silent(self) -> bool:
+        """Say whether an unused connection is still fit for a request: open, and nothing has come over it, not even its end.
+
+        The loop may not have looked yet, so the socket is asked. Bytes that nobody asked for are as bad as an end.
+        """
+        return not self.is_closed and not self._transport.is_closing() and self._wire.is_silent()
+
+    def close(self) -> None:
+        """Close without haste; what has been written still leaves."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._home.forget(self)
+            self._transport.close()
+
+    def reset(self, why: str) -> None:
+        """Close at once, by RST: nothing that is still buffered leaves, and the backend learns that nobody waits."""
+        self._fail(cut(why))
+
+    def wait_anew(self) -> None:
+        """Begin the wait for the final answer again: an interim one came (RFC 9110 §15.2.3 is there to say "still at it")."""
+        if self._has_sent_all:
+            self._deadline.expect(self._options.first_byte_seconds)
+
+    def resume(self) -> None:
+        """Read on after the buffered part of the body was taken."""
+        if self._has_reading_paused and not self.is_closed:
+            self._has_reading_paused = False
+            self._transport.resume_reading()
+            self._deadline.expect(self._options.idle_seconds)
+
+    # ---- one exchange --------------------------------------------------------------------------------------------------------------
+
+    async def exchange(self, request: OriginRequest, gate: Gate | None, interim: Interim | None) -> Answer:
+        """Send request once and return the head of its answer. The connection goes home by itself when the answer has ended.
+
+        `gate` as in the port, None: always open. Cancelling it, or any failure after the first byte, resets the connection; where
+        nothing was written it goes home, or was found closed.
+        """
+        body = request.body
+        head: asyncio.Future[Answer] | None = None
+        self.has_written = self._has_sent_all = False
+        self._parser.expect(request.method, interim)
+        try:
+            if body is None:
+                head = self._begin(framing.without_body(request), gate)
+                self._end_sending()
+            elif isinstance(body, bytes) and len(body) <= framing.PIECE_BYTES:
+                head = self._begin(framing.with_body(request, body), gate)
+                self._end_sending()
+            else:
+                head = await self._upload_of(request, body, gate)
+            return await head
+        except BaseException:
+            self._give_up(head)
+            raise
+
+    async def _upload_of(self, request: OriginRequest, body: bytes | StreamedBody, gate: Gate | None) -> asyncio.Future[Answer]:
+        """Send until the end, or until a final answer or a failure makes it pointless: the future tells which."""
+        if isinstance(body, bytes):
+            body = StreamedBody(len(body), framing.pieces_of(body))
+        self._upload = upload = Upload(self, request, body, gate)
+        try:
+            is_all_written = await upload.run()
+        finally:
+            self._upload = None
+        head = self._head
+        assert head is not None
+        if is_all_written and not self.is_closed:
+            self._unsent_bytes = self._transport.get_write_buffer_size()
+            self._end_sending()
+        return head
+
+    def write_first(self, data: bytes, gate: Gate | None) -> None:
+        """Write the first bytes of a body that goes out in pieces. Its source may have taken its time, so the socket is asked again."""
+        if not self.is_silent():
+            self.close()
+        self._begin(data, gate)
+
+    def write_more(self, data: bytes, gate: Gate | None) -> None:
+        """Write further bytes."""
+        if self.is_closed or self._transport.is_closing():
+            raise Stopped
+        if gate is not None and not gate():
+            raise OriginTimeout("the time to send was over before the last piece", Delivery.MAYBE_SENT)
+        self._transport.write(data)
+
+    def wait_for_room(self) -> None:
+        """Give the backend its time to take what was written."""
+        self._unsent_bytes = self._transport.get_write_buffer_size()
+        self._deadline.expect(self._options.idle_seconds)
+
+    def have_room(self) -> None:
+        """Stop that clock; the one of an early answer runs on."""
+        if self._answer is None:
+            self._deadline.at = math.inf
+
+    def _begin(self, data: bytes, gate: Gate | None) -> asyncio.Future[Answer]:
+        """Write the first bytes of a request. Nothing may come between the gate and the write."""
+        if self.is_closed or self._transport.is_closing():
+            self.close()
+            raise OriginUnreachable("the backend closed the connection before it was used")
+        if gate is not None and not gate():
+            raise OriginUnreachable("the time to send was over before the first byte")
+        self._is_busy = self.has_written = True
+        self._unsent_bytes = 0
+        self._head = head = self._loop.create_future()
+        self._transport.write(data)
+        return head
+
+    def _end_sending(self) -> None:
+        """Begin to wait for the answer, unless it is there."""
+        self._has_sent_all = True
+        if self._answer is None:
+            self._deadline.expect(self._options.first_byte_seconds)
+
+    def _give_up(self, head: asyncio.Future[Answer] | None) -> None:
+        """Clean up after an exchange that failed or was cancelled.
+
+        The caller may have been cancelled in the very turn of the loop in which the answer came, or even ended: then the connection is
+        home already, perhaps with another request on it, and only the answer knows.
+        """
+        if head is None:
+            if not self.has_written:
+                if not self.is_closed:
+                    self._home.give_back(self)
+                return
+            head = self._head
+        assert head is not None
+        if not head.done():
+            head.cancel()
+        if head.cancelled():
+            self.reset("the request was cancelled")
+        elif head.exception() is None:
+            head.result().abandon()
+
+    def _fail(self, error: OriginError) -> None:
+        """Reset the connection, and tell whoever waits."""
+        self._drop()
+        if self._is_busy:
+            self._is_busy = False
+            assert self._head is not None
+            if not self._head.done():
+                self._head.set_exception(error)
+            if self._answer is not None:
+                self._answer.end(error)
+                self._answer = None
+            if self._upload is not None:
+                self._upload.stop()
+
+    def _finish(self, answer: Answer) -> None:
+        """The answer has arrived in full: the connection is free, before anybody has read it."""
+        self._answer = None
+        self._is_busy = False
+        self._deadline.at = math.inf
+        if self._has_reading_paused:
+            self._has_reading_paused = False
+            self._transport.resume_reading()
+        if not self._has_sent_all:
+            # An early answer. What is still buffered of the request must not leave.
+            self._drop()
+        elif self._parser.persists and not self._parser.has_leftover and not self._transport.is_closing():
+            self._home.give_back(self)
+        else:
+            self.close()
+        answer.end()
+
+    def _drop(self) -> None:
+        self._deadline.at = math.inf
+        if not self.is_closed:
+            self.is_closed = True
+            self._home.forget(self)
+        if not self._is_lost:
+            self._wire.reset()
+
+    def _on_expiry(self) -> None:
+        """Fail, unless the backend still takes the body, if slowly."""
+        unsent_bytes = self._transport.get_write_buffer_size()
+        if unsent_bytes < self._unsent_bytes:
+            self._unsent_bytes = unsent_bytes
+            self._deadline.expect(self._deadline.seconds)
+        else:
+            self._fail(OriginTimeout(f"nothing moved for {self._deadline.seconds:g} s", Delivery.MAYBE_SENT))
+
+    # ---- what the loop calls -------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note the transport, and its socket."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._wire = Wire(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of an answer."""
+        if not self._is_busy:
+            # Nobody asked for anything.
+            self.close()
+            return
+        parser = self._parser
+        try:
+            parser.feed(data)
+        except OriginBroken as exc:
+            self._fail(exc)
+            return
+        answer = self._answer
+        if answer is None:
+            answer = parser.answer
+            head = self._head
+            if answer is None or head is None:
+                return
+            if head.done():
+                # Its caller was cancelled in this turn of the loop, and has not run yet.
+                self.reset("the request was cancelled")
+                return
+            self._answer = answer
+            head.set_result(answer)
+            if self._upload is not None:
+                self._upload.stop()
+        if parser.is_complete:
+            self._finish(answer)
+            return
+        answer.wake()
+        if answer.held_bytes > MAX_HELD_BYTES and not self._has_reading_paused and not self._transport.is_closing():
+            self._has_reading_paused = True
+            self._deadline.at = math.inf
+            self._transport.pause_reading()
+        else:
+            self._deadline.expect(self._options.idle_seconds)
+
+    def eof_received(self) -> None:
+        """Note that the backend will say no more. The transport closes itself then."""
+        self._end_of_stream()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note the end. `exc` None: an orderly one."""
+        if exc is not None and self._is_busy:
+            # A backend that refuses a body answers and closes. Our next write then fails, and the transport drops the answer, which
+            # still lies in the socket.
+            for data in self._wire.unread():
+                self.data_received(data)
+        self._is_lost = True
+        self._deadline.close()
+        if exc is None or not self._is_busy:
+            self._end_of_stream()
+        else:
+            self._fail(cut(f"the connection was lost: {exc}"))
+        self._home.lost(self)
+
+    def pause_writing(self) -> None:
+        """The backend does not take what we send."""
+        self.has_room = False
+
+    def resume_writing(self) -> None:
+        """The backend has taken most of it."""
+        self.has_room = True
+        if self._upload is not None:
+            self._upload.go_on()
+
+    def _end_of_stream(self) -> None:
+        if not self._is_busy:
+            self.close()
+            return
+        self._parser.end_of_stream()
+        if self._answer is not None and self._parser.is_complete:
+            self._finish(self._answer)
+        else:
+            self._fail(cut("the backend closed the connection before the end of its answer"))

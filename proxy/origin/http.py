@@ -1,0 +1,90 @@
+"""The HTTP/1.1 client of one backend: what is retried, and what never is.
+
+Only `fetch` ever sends a request a second time. `reserve` and `send` may replace a connection that was found closed, but only before
+the first byte: then nothing was sent, and the gate has not been asked yet.
+"""
+
+from collections.abc import Callable
+
+from ..errors import OriginBroken, OriginUnreachable
+from .connection import Connection
+from .options import Address, OriginOptions
+from .pool import Pool
+from .port import Interim, Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody
+
+__all__ = ["Address", "HttpOrigin", "OriginOptions"]
+
+
+class HttpOrigin:
+    """One backend over HTTP/1.1. `pool` may be read for its figures."""
+
+    __slots__ = ("pool",)
+
+    def __init__(self, address: Address, options: OriginOptions | None = None) -> None:
+        self.pool = Pool(address, options or OriginOptions())
+
+    async def fetch(self, request: OriginRequest, interim: Interim | None = None) -> OriginAnswer:
+        """Send a safe request; once more, on a fresh connection, when a reused one ended before any byte of the answer came.
+
+        A streamed body cannot be sent twice, so such a request is sent as `send` would.
+        """
+        if isinstance(request.body, StreamedBody):
+            return await self.send(request, interim)
+        pool = self.pool
+        connection = pool.take() or await pool.acquire()
+        may_be_stale = connection.was_used
+        try:
+            return await connection.exchange(request, None, interim)
+        except (OriginBroken, OriginUnreachable):
+            if not may_be_stale or connection.has_begun_answer:
+                raise
+        connection = await pool.acquire_fresh()
+        return await connection.exchange(request, None, interim)
+
+    async def reserve(self) -> ReservedConnection:
+        """Take a live connection for a write; OriginUnreachable when none can be had in time."""
+        return Reserved(self.pool, await self.pool.acquire_silent())
+
+    async def send(self, request: OriginRequest, interim: Interim | None = None) -> OriginAnswer:
+        """Send request exactly once, whatever happens to it: for what is neither a read nor guarded."""
+        connection = await self.pool.acquire_silent()
+        return await connection.exchange(request, None, interim)
+
+    async def close(self) -> None:
+        """Close idle connections and reset busy ones."""
+        await self.pool.close()
+
+
+class Reserved:
+    """A connection kept for one write. After `send` or `release` it is spent."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: Pool, connection: Connection) -> None:
+        self._pool = pool
+        self._connection: Connection | None = connection
+
+    async def send(self, request: OriginRequest, gate: Callable[[], bool], interim: Interim | None = None) -> OriginAnswer:
+        """Send request once, on another connection where this one was closed while it was kept."""
+        connection = self._spend()
+        if connection is None:
+            raise RuntimeError("a reserved connection is good for one request")
+        if not connection.is_silent():
+            connection.close()
+            connection = await self._pool.acquire_fresh()
+        return await connection.exchange(request, gate, interim)
+
+    def release(self) -> None:
+        """Give the unused connection back. Harmless after `send`."""
+        connection = self._spend()
+        if connection is not None and not connection.is_closed:
+            self._pool.give_back(connection)
+
+    def _spend(self) -> Connection | None:
+        connection, self._connection = self._connection, None
+        return connection
+
+
+def _is_an_origin(origin: HttpOrigin, reserved: Reserved) -> tuple[Origin, ReservedConnection]:
+    """Static guard: the classes fulfil the port."""
+    return origin, reserved

