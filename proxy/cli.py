@@ -5,11 +5,8 @@ The rule of this file: what serves is imported by the command that serves, so th
 
 import argparse
 import os
-import platform
-import sqlite3
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .config import FLAGS, Config, load_config, masked
@@ -129,7 +126,11 @@ def _print_mistakes(error: ConfigError) -> None:
 
 def _versions() -> str:
     """Name the versions that a report of a defect needs. Read from what is installed: nothing is imported for it."""
-    # Not at the top: a package that is not ours need not have it, and `_stranger` comes first.
+    # Not at the top: they would cost every other command a fifth of its start.
+    import platform
+    import sqlite3
+
+    # Nor this: a package that is not ours need not have it, and `_stranger` comes first.
     from . import __version__
 
     loop = _version("uvloop")
@@ -145,6 +146,8 @@ def _versions() -> str:
 
 def _version(distribution: str) -> str:
     """The version of an installed distribution; empty where it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -186,7 +186,7 @@ def test_the_version_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsy
     def nothing(distribution: str) -> str:
         raise importlib.metadata.PackageNotFoundError(distribution)
 
-    monkeypatch.setattr(cli, "version", nothing)
+    monkeypatch.setattr(importlib.metadata, "version", nothing)
     assert cli.main(["--version"]) == 0
     assert "asyncio's loop, aiohttp missing, redis missing" in capsys.readouterr().out
 

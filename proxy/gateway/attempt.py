@@ -5,29 +5,30 @@ pending marker stays, and whoever comes next finds an abandoned lease.
 """
 
 import asyncio
+import logging
 import time
 from time import perf_counter
 
-from ..core.conflict import Problem, Received
+from ..core.conflict import Problem
 from ..core.etag import EntityTag
 from ..core.fields import AnswerFields, read_answer_fields
 from ..core.outcome import Judge, Outcome, classify
-from ..core.precondition import IF_NONE_MATCH, IF_UNMODIFIED_SINCE, Absent, Judgement, Present, Verdict, evaluate
+from ..core.precondition import Absent, Present, Verdict, evaluate
 from ..core.version import Strategy, native_tag, version_of
 from ..core.write import NOT_KNOWN, Fenced, Kind, Version, Why
 from ..errors import Delivery, OriginError, StoreError
 from ..origin.port import Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody
 from .exchange import Exchange
+from .judging import judge
 from .lease import Lease
 from .metrics import RouteMetrics
 from .reply import OUTCOME_UNKNOWN, Held, Reply, Streamed, problem
 from .representation import Representations, Sighting
-from .rules import AfterWrite, Missing, OnAbsent, PutEtag, Verify
+from .rules import AfterWrite, PutEtag, Verify
 from .spool import Spool
 
+_logger = logging.getLogger("noclobber")
 _NO_STORE = b"Cache-Control: no-store\r\n"
-DATE_TRUST_SECONDS = 2.0
-"""A Last-Modified younger than this says nothing yet: a second write in the same second would leave the date as it is."""
 
 
 class Attempt:
@@ -47,16 +48,19 @@ class Attempt:
         self._in_doubt = lease.why is not None
 
     async def run(self) -> Reply:
-        """Look, send, settle; return what the client is told. Only cancellation and defects of our own are raised."""
+        """Look, send, settle; return what the client is told. Raises only while nothing can have been sent, and when cancelled."""
         try:
             refused, sighting = await self._verify()
             if refused is not None:
                 return refused
             return await self._send(sighting)
-        except BaseException:
+        except BaseException as stopped:
             if not self._is_told:
                 await self._tell(Kind.MARK if self._may_be_sent or self._in_doubt else Kind.ABORT)
-            raise
+            if not self._may_be_sent or not isinstance(stopped, Exception):
+                raise
+            _logger.exception("a write was stopped by a defect")
+            return problem(Problem.OUTCOME_UNKNOWN, "noclobber failed while the write was under way.", self._exchange.target.path)
 
     # ---- W2, W3: doubt and preconditions ------------------------------------------------------------------------------------------
 
@@ -285,66 +289,3 @@ class Attempt:
             return not isinstance(await self._lease.finish(kind, version), Fenced)
         except StoreError:
             return False
-
-
-def judge(exchange: Exchange, sighting: Sighting, metrics: RouteMetrics) -> Reply | None:
-    """Hold the preconditions against what was seen; a reply when the write may not go on."""
-    judgement = evaluate(exchange.method, exchange.conditions, sighting.current)
-    if exchange.rules.missing is Missing.REQUIRE and _rests_on_no_date(exchange, sighting):
-        return required(exchange, metrics)
-    if judgement.verdict is Verdict.PROCEED and _rests_on_a_young_date(exchange, sighting):
-        judgement = Judgement(Verdict.FAILED, IF_UNMODIFIED_SINCE)
-    absent = isinstance(sighting.current, Absent)
-    verdict = judgement.verdict
-    if absent and verdict is Verdict.NOT_APPLICABLE and exchange.rules.absent is OnAbsent.FAILED:
-        verdict = Verdict.FAILED
-    elif absent and verdict is Verdict.FAILED and exchange.rules.absent is OnAbsent.NOT_FOUND and exchange.conditions.if_match is not None:
-        verdict = Verdict.NOT_APPLICABLE
-    exchange.verdict = verdict.name.lower()
-    if verdict is Verdict.PROCEED:
-        return None
-    if verdict is Verdict.FAILED:
-        return _refusal(exchange, sighting, judgement, metrics)
-    refusal = sighting.refusal
-    if refusal is None or refusal.status >= 500:
-        # Nothing was sent, and the client may safely know that: a 500 of the verifying GET would leave it in doubt.
-        return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path)
-    return refusal
-
-
-def required(exchange: Exchange, metrics: RouteMetrics) -> Reply:
-    """Refuse a write that names no state, where the route asks for one (RFC 6585 §3)."""
-    exchange.verdict = "required"
-    metrics.count_conflict("missing")
-    return problem(Problem.REQUIRED, "This write names no state that it is based on.", exchange.target.path)
-
-
-def _rests_on_no_date(exchange: Exchange, sighting: Sighting) -> bool:
-    """Whether the only condition is a date, and the backend gives none to hold it against (RFC 9110 §13.1.4 has it ignored)."""
-    current, conditions = sighting.current, exchange.conditions
-    is_only = conditions.if_match is None and conditions.if_none_match is None
-    return is_only and isinstance(current, Present) and current.last_modified is None
-
-
-def _rests_on_a_young_date(exchange: Exchange, sighting: Sighting) -> bool:
-    current, conditions = sighting.current, exchange.conditions
-    if conditions.if_unmodified_since is None or conditions.if_match is not None or not isinstance(current, Present):
-        return False
-    if current.last_modified is None:
-        return False
-    return current.date is None or current.date - current.last_modified < DATE_TRUST_SECONDS
-
-
-def _refusal(exchange: Exchange, sighting: Sighting, judgement: Judgement, metrics: RouteMetrics) -> Reply:
-    because = judgement.because
-    received = Received(because.title(), b", ".join(exchange.fields.conditions.get(because, [])))
-    path = exchange.target.path
-    if isinstance(sighting.current, Absent):
-        metrics.count_conflict("gone")
-        return problem(Problem.GONE, "Nothing is here (any more).", path, received=received)
-    if because == IF_NONE_MATCH:
-        metrics.count_conflict("exists")
-        return problem(Problem.EXISTS, "Something is here that the precondition excludes.", path, received=received, current=sighting.tag)
-    metrics.count_conflict("stale")
-    detail = "What is here now is not what the precondition names: someone else has changed it since."
-    return problem(Problem.STALE, detail, path, received=received, current=sighting.tag)

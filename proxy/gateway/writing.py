@@ -12,8 +12,9 @@ from ..core.etag import EntityTag
 from ..core.precondition import Present, Verdict, evaluate
 from ..core.write import NOT_KNOWN, Busy, GraceRunning, Replayed, Version
 from ..errors import BodyTooLarge, OriginError, StoreError
-from .attempt import Attempt, judge, required
+from .attempt import Attempt
 from .exchange import Exchange
+from .judging import judge, required
 from .lease import Leases
 from .metrics import RouteMetrics
 from .reply import Reply, problem

@@ -66,8 +66,8 @@ class Answer:
         self.held_bytes += len(piece)
 
     def wake(self) -> None:
-        """Wake the one who waits for more, if anybody does."""
-        if self._reader is not None and not self._reader.done():
+        """Wake the one who waits, if there is something for it: what came may have been only a chunk's head."""
+        if self._reader is not None and not self._reader.done() and (self.pieces or self.source is None):
             self._reader.set_result(None)
 
     def end(self, fault: OriginError | None = None) -> None:

@@ -312,7 +312,9 @@ class Connection(asyncio.Protocol):
             self._finish(answer)
             return
         answer.wake()
-        if answer.held_bytes > MAX_HELD_BYTES and not self._has_reading_paused and not self._transport.is_closing():
+        if self._has_reading_paused:
+            return
+        if answer.held_bytes > MAX_HELD_BYTES and not self._transport.is_closing():
             self._has_reading_paused = True
             self._deadline.at = math.inf
             self._transport.pause_reading()

@@ -187,6 +187,9 @@ class AnswerParser:
         self._interims += 1
         if status < _CONTINUE or status == _SWITCHING_PROTOCOLS or self._interims > MAX_INTERIMS:
             raise _Refused(f"an interim answer {status} that cannot be, or one too many")
+        # §8.6: it has no body. The parser would wait for one, and take the final answer for it.
+        if framing.announced_length(self._fields) or framing.is_chunked(self._fields):
+            raise _Refused("an interim answer with a body")
         if status != _CONTINUE and self._interim is not None:
             self._interim(status, self._fields)
         self._fields = []

@@ -70,7 +70,7 @@ COMMIT: Final = Finish("me", 4, Kind.COMMIT, V8, "key-8", "result-8")
 ABORT: Final = Finish("me", 4, Kind.ABORT)
 MARK: Final = Finish("me", 4, Kind.MARK)
 RENEW: Final = Renew("me", 4, 5.0)
-OWNERS_EVENTS: Final = {
+OWNERS_EVENTS: Final[Mapping[Kind, Event]] = {
     Kind.PROCEED: PROCEED,
     Kind.SETTLE: SETTLE,
     Kind.COMMIT: COMMIT,

@@ -6,9 +6,9 @@ deadline. The backend may apply an abandoned write up to APPLY_DELAY later. What
 backend applies, and after each step.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -37,6 +37,7 @@ from proxy.core.write import (
     epoch_of,
     step,
 )
+from tests.strategies import EXAMPLES
 
 LEASE = 5.0
 MARGIN = 1.0
@@ -108,7 +109,6 @@ class Writer:
     fence: int = 0
     doubt_ends: float = 0.0
     body: int = 0
-    commits: int = field(default=0)
 
     @property
     def owner(self) -> str:
@@ -256,7 +256,7 @@ class Writers(RuleBasedStateMachine):
     @rule(number=st.integers(0, WRITERS - 1))
     def renew(self, number: int) -> None:
         writer = self._at(number, Stage.WAITING, Stage.GRANTED, Stage.SENT)
-        if writer is None:
+        if writer is None or self.register.now >= writer.deadline:
             return
         answer = self._bring(writer, Renew(writer.owner, writer.fence, LEASE))
         if isinstance(answer, Fenced):
@@ -351,7 +351,7 @@ class Writers(RuleBasedStateMachine):
     def time_passes(self, seconds: float, zombies_land: bool) -> None:
         """A write abandoned longer than the apply delay ago is applied by now, or never."""
         until = self.register.now + seconds
-        due = sorted((write for write in self.in_flight if write.abandoned_at + APPLY_DELAY <= until), key=_abandoned_at)
+        due = sorted((write for write in self.in_flight if write.abandoned_at + APPLY_DELAY <= until), key=attrgetter("abandoned_at"))
         for write in due:
             self.in_flight.remove(write)
             if zombies_land:
@@ -409,7 +409,5 @@ def _label(snapshot: Snapshot) -> Label | None:
     return record.epoch, record.revision
 
 
-_abandoned_at: Callable[[Write], float] = lambda write: write.abandoned_at  # noqa: E731
-
 TestWriters = Writers.TestCase
-TestWriters.settings = settings(stateful_step_count=40)
+TestWriters.settings = settings(max_examples=EXAMPLES, deadline=None, stateful_step_count=40)
