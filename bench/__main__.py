@@ -10,11 +10,14 @@ import msgspec
 
 from .generator import Load, Measurement
 from .plan import Cell, cells
+from .processes import Neighbours
 from .report import machine, print_ratios, print_table, row, write
 from .targets import Target, running
 
-# Above this load average, others have been using a part of a core that the figures miss.
-BUSY_LOAD = 0.5
+# Above this share of all cores, what others did is larger than the differences that the table is read for.
+BUSY_SHARE = 0.05
+# The first requests of a connection learn its tag: they differ, and are few.
+UPSTREAM_TOLERANCE = 0.2
 
 
 def measure(cell: Cell, target: Target, backend: Target, warmup_seconds: float, seconds: float) -> Measurement:
@@ -40,12 +43,12 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round: about a minute, and rough figures")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="scenarios and targets, as in: --only get-1k naive caddy")
-    parser.add_argument("--seconds", type=float, help="length of each measurement (default 3, with --quick 0.9)")
+    parser.add_argument("--seconds", type=float, help="length of each measurement (default 3, with --quick 0.7)")
     parser.add_argument(
         "--rounds", type=int, help="how often the whole plan is gone through; medians are shown (default 3, with --quick 1)"
     )
     options = parser.parse_args()
-    options.seconds = options.seconds or (0.9 if options.quick else 3.0)
+    options.seconds = options.seconds or (0.7 if options.quick else 3.0)
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.words = [word for given in options.only for word in given.split(",") if word]
     return options
@@ -55,6 +58,10 @@ def complain(measured: dict[Cell, list[Measurement]], failed: dict[str, str]) ->
     """Name everything that went wrong. Returns the exit status."""
     for reason in failed.values():
         print(f"FAILED: {reason}")
+    for cell, rounds in measured.items():
+        for m in rounds:
+            if m.requests and abs(m.upstream_requests - cell.scenario.upstream_requests) > UPSTREAM_TOLERANCE:
+                m.wrong[f"{m.upstream_requests:.2f} upstream requests each, not {cell.scenario.upstream_requests}"] = 1
     wrong = [(cell.name, m.wrong) for cell, rounds in measured.items() for m in rounds if m.wrong]
     for name, what in wrong:
         print(f"FAILED: {name}: {', '.join(f'{text} ({count} times)' for text, count in what.items())}")
@@ -76,8 +83,6 @@ def main() -> int:
         f"{options.rounds} rounds of {options.seconds} s a row, after {warmup_seconds:.2f} s to warm up. No access logs on either side.",
         flush=True,
     )
-    if float(about["load_before"]) > BUSY_LOAD:
-        print(f"note: the machine was busy before the start (load {about['load_before']}): take the figures as rough", flush=True)
     measured: dict[Cell, list[Measurement]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="noclobber-bench-") as work,
@@ -86,14 +91,18 @@ def main() -> int:
         for name, reason in left_out.items():
             print(f"left out: {name}: {reason}")
         plan = [cell for cell in plan if cell.target in targets]
+        neighbours = Neighbours()
         for number in range(options.rounds):
             for cell in plan:
                 print(f"round {number + 1}: {cell.name}", file=sys.stderr, flush=True)
                 measurement = measure(cell, targets[cell.target], targets["direct"], warmup_seconds, options.seconds)
                 measured.setdefault(cell, []).append(measurement)
+        settings["others_share"] = round(neighbours.share(), 3)
     rows = {cell: row(cell, rounds) for cell, rounds in measured.items()}
     print_table(rows)
     print_ratios(rows)
+    if settings["others_share"] > BUSY_SHARE:
+        print(f"\nNOT QUIET: others used {settings['others_share']:.0%} of the cores meanwhile. Do not quote these figures.")
     print(f"\nwritten: {write(about, rows, measured, settings).relative_to(Path.cwd())}")
     return complain(measured, failed)
 

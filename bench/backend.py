@@ -1,6 +1,7 @@
 """The bench's backend: JSON documents over a bare HTTP/1.1 protocol, much faster than any proxy in front of it.
 
 `/FOLDER/1k/NAME` and `/FOLDER/64k/NAME` exist from the first GET on. PUT stores the body verbatim and answers 204. No tags, no versions.
+`/requests` tells how many other requests there were: what a proxy makes of one request is counted, not believed.
 Reads only what the bench sends: a Content-Length body, no chunks.
 """
 
@@ -26,11 +27,19 @@ def document(size: int, number: int) -> bytes:
     return head + item * count + b" " * rest + tail
 
 
-class Documents(asyncio.Protocol):
-    """One connection. All of them share one dictionary from path to body."""
+class Shelf:
+    """What all connections share."""
 
-    def __init__(self, bodies: dict[bytes, bytes]) -> None:
-        self.bodies = bodies
+    def __init__(self) -> None:
+        self.bodies: dict[bytes, bytes] = {}
+        self.requests = 0
+
+
+class Documents(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
         self.buffer = b""
         self.transport: asyncio.WriteTransport | None = None
         self.date = b""
@@ -62,22 +71,28 @@ class Documents(asyncio.Protocol):
         now = time.monotonic()
         if now >= self.date_until:
             self.date, self.date_until = formatdate(usegmt=True).encode(), now + 1
+        if path == b"/requests":
+            return self.ok(b"%d" % self.shelf.requests)
+        self.shelf.requests += 1
         if method == b"PUT":
-            self.bodies[path] = body
+            self.shelf.bodies[path] = body
             return b"HTTP/1.1 204 No Content\r\nDate: %s\r\n\r\n" % self.date
-        stored = self.bodies.get(path)
+        stored = self.shelf.bodies.get(path)
         if stored is None:
             size = SIZES.get(path.split(b"/")[2]) if path.count(b"/") == 3 else None
             if size is None:
                 return NOT_FOUND
-            stored = self.bodies[path] = document(size, 0)
+            stored = self.shelf.bodies[path] = document(size, 0)
+        return self.ok(stored)
+
+    def ok(self, body: bytes) -> bytes:
         head = b"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        return head % (self.date, len(stored)) + stored
+        return head % (self.date, len(body)) + body
 
 
 async def serve(port: int) -> None:
-    bodies: dict[bytes, bytes] = {}
-    server = await asyncio.get_running_loop().create_server(lambda: Documents(bodies), "127.0.0.1", port, backlog=1024)
+    shelf = Shelf()
+    server = await asyncio.get_running_loop().create_server(lambda: Documents(shelf), "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 

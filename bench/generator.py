@@ -5,7 +5,7 @@ within the window; processor time is read at both ends of the same window.
 
 A fast answer proves nothing by itself: something in front of the backend may answer on its own. So every status and every length is
 checked, and after a run of writes the backend is asked, around the proxy, whether it holds what was acknowledged and nothing
-that was refused.
+that was refused. The backend counts its requests as well, so that a row can be held to the number that its title implies.
 """
 
 import asyncio
@@ -67,7 +67,10 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it. `wrong` counts what must not happen, by its description; latencies in seconds."""
+    """What came of it. `wrong` counts what must not happen, by its description; latencies in seconds.
+
+    `upstream_requests` is what the backend got for one request of ours, over the whole run.
+    """
 
     requests: int
     seconds: float
@@ -75,6 +78,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     p99: float
     cpu_seconds: float
     store_cpu_seconds: float
+    upstream_requests: float
     wrong: dict[str, int]
 
 
@@ -87,6 +91,8 @@ class Window:
         self.is_over = False
         self.latencies: list[float] = []
         self.wrong: Counter[str] = Counter()
+        self.answers = 0
+        self.backend_requests = 0
         self.began = self.ended = self.cpu = self.store_cpu = 0.0
 
     def open(self) -> None:
@@ -112,6 +118,7 @@ class Window:
             p99=ordered[min(count - 1, count * 99 // 100)] if count else 0.0,
             cpu_seconds=self.cpu,
             store_cpu_seconds=self.store_cpu,
+            upstream_requests=self.backend_requests / max(1, self.answers),
             wrong=dict(self.wrong),
         )
 
@@ -193,6 +200,7 @@ class Connection(asyncio.Protocol):
             self.answered()
 
     def answered(self) -> None:
+        self.window.answers += 1
         if self.window.is_open:
             self.window.latencies.append(time.perf_counter() - self.sent)
         expected = EXPECTED[Mode.READ if self.is_learning else self.mode]
@@ -217,17 +225,22 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
 
+def ask_backend(load: Load, path: str) -> bytes:
+    """GET a path from the backend itself."""
+    with closing(http.client.HTTPConnection("127.0.0.1", load.backend_port, timeout=PATIENCE_SECONDS)) as backend:
+        backend.request("GET", path)
+        return backend.getresponse().read()
+
+
 def check_backend(load: Load, connections: list[Connection]) -> Counter[str]:
     """Ask the backend itself whether it holds each connection's last acknowledged write, and no refused one."""
     wrong: Counter[str] = Counter()
-    with closing(http.client.HTTPConnection("127.0.0.1", load.backend_port, timeout=PATIENCE_SECONDS)) as backend:
-        for connection in connections:
-            backend.request("GET", f"{load.path}{connection.number}")
-            is_there = backend.getresponse().read() == connection.written
-            if load.mode is Mode.WRITE_STALE and is_there:
-                wrong["a refused write is at the backend"] += 1
-            elif load.mode in (Mode.WRITE, Mode.WRITE_GUARDED) and not is_there:
-                wrong["an acknowledged write is not at the backend"] += 1
+    for connection in connections:
+        is_there = ask_backend(load, f"{load.path}{connection.number}") == connection.written
+        if load.mode is Mode.WRITE_STALE and is_there:
+            wrong["a refused write is at the backend"] += 1
+        elif load.mode in (Mode.WRITE, Mode.WRITE_GUARDED) and not is_there:
+            wrong["an acknowledged write is not at the backend"] += 1
     return wrong
 
 
@@ -235,6 +248,7 @@ async def generate(load: Load) -> Measurement:
     """Make one measurement. Whatever goes wrong is counted, not raised."""
     loop = asyncio.get_running_loop()
     window = Window(load)
+    before = int(ask_backend(load, "/requests"))
     connections = [Connection(window, number, loop.create_future()) for number in range(load.connections)]
     for connection in connections:
         await loop.create_connection(lambda connection=connection: connection, "127.0.0.1", load.port)  # type: ignore[misc]
@@ -245,6 +259,7 @@ async def generate(load: Load) -> Measurement:
     _, hung = await asyncio.wait([connection.done for connection in connections], timeout=PATIENCE_SECONDS)
     if hung:
         window.wrong["a connection without an answer"] += len(hung)
+    window.backend_requests = int(ask_backend(load, "/requests")) - before
     if not window.wrong and load.mode in (Mode.WRITE, Mode.WRITE_GUARDED, Mode.WRITE_STALE):
         window.wrong += check_backend(load, connections)
     return window.measurement()

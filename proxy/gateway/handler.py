@@ -4,7 +4,6 @@ aiohttp parses and keeps the connection; it neither routes nor writes. `request.
 used: the first two rewrite the target, the last fails open.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -100,15 +99,19 @@ class Handler:
             exchange, routed = judged
             try:
                 reply = await self._answer(exchange, routed)
-            except (ConnectionError, asyncio.CancelledError):
+            except ConnectionError:
                 raise
+            except web.RequestPayloadError:
+                reply = problem(Problem.BAD_REQUEST, "The body is not framed as its head says.", exchange.target.path)
+                keeps = False
             except Exception:
                 request.protocol.logger.exception("noclobber failed")
                 reply = problem(Problem.INTERNAL, "This is a defect of noclobber's.", exchange.target.path)
                 keeps = False
-        keeps = await self._send(request, reply, keeps)
-        self._account(request, exchange, routed, reply, started)
-        return Sent(keeps)
+        try:
+            return Sent(await self._send(request, reply, keeps))
+        finally:
+            self._account(request, exchange, routed, reply, started)
 
     # ---- the head -----------------------------------------------------------------------------------------------------------------
 
@@ -175,7 +178,8 @@ class Handler:
         old = request.version == HttpVersion10
         if old and not reply.has_own_length():
             keeps = False
-        if not request.content.is_eof() and _waits_for_100(request):
+        if not request.content.is_eof():
+            # Refused before its body was read: the client may or may not send it now.
             keeps = False
         connection = _CLOSE if not keeps else _KEEP_ALIVE_10 if old else b""
         try:
@@ -206,18 +210,9 @@ class Handler:
         if exchange is not None and exchange.verdict:
             metrics.count_verdict(exchange.verdict)
         if self._log is not None:
-            self._log.write(
-                at=time.time(),
-                method=request.method,
-                path=exchange.target.path if exchange is not None else b"",
-                route=routed.rules.name,
-                status=reply.status,
-                verdict=exchange.verdict if exchange is not None else "",
-                outcome=exchange.outcome if exchange is not None else "",
-                seconds=seconds,
-                upstream_seconds=upstream,
-                overhead_seconds=overhead,
-            )
+            verdict, outcome, path = ("", "", b"") if exchange is None else (exchange.verdict, exchange.outcome, exchange.target.path)
+            kind = (request.method, routed.rules.name, reply.status, verdict, outcome)
+            self._log.write(kind, path, time.time(), seconds, upstream, overhead)
 
 
 def _body_size(request: web.BaseRequest) -> int | None:
@@ -230,19 +225,17 @@ def _body_size(request: web.BaseRequest) -> int | None:
     return None
 
 
-def _waits_for_100(request: web.BaseRequest) -> bool:
-    return any(name.lower() == b"expect" for name, _ in request.raw_headers)
+async def _stay_silent() -> None:
+    return None
 
 
 def _continuer(request: web.BaseRequest, fields: RequestFields) -> Callable[[], Awaitable[None]]:
     """What tells a client that waits for it to send its body (RFC 9110 §10.1.1): aiohttp's low-level server never does."""
-
-    async def stay_silent() -> None:
-        return None
+    if request.version == HttpVersion10 or not any(value.lower() == b"100-continue" for value in fields.expectations):
+        return _stay_silent
 
     async def send_continue() -> None:
         if not request.content.is_eof():
             await request.writer.write(_CONTINUE)
 
-    waits = any(value.lower() == b"100-continue" for value in fields.expectations)
-    return send_continue if waits and request.version != HttpVersion10 else stay_silent
+    return send_continue

@@ -38,10 +38,10 @@ class RouteMetrics:
 
     def count_request(self, method: str, status: int) -> None:
         """Count one answered request."""
-        child = self._requests.get((method, status))
+        label = method if method in METHODS else "other"
+        child = self._requests.get((label, status))
         if child is None:
-            label = method if method in METHODS else "other"
-            child = self._requests[method, status] = self._metrics.requests.labels(self._route, label, str(status))
+            child = self._requests[label, status] = self._metrics.requests.labels(self._route, label, str(status))
         child.inc()
 
     def count_verdict(self, verdict: str) -> None:

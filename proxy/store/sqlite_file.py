@@ -22,6 +22,8 @@ FORMAT = 1
 
 KEEP_SECONDS = 30 * 86_400.0
 """How long a record outlives its last swap: far longer than any lease or grace."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""Linux's name for this run of the kernel."""
 LOG_LIMIT_PAGES = 16_384
 """A log that busy writers have kept from being restarted until it is 64 MiB is restarted by force."""
 LOCK_PAUSE_SECONDS = 0.005
@@ -188,7 +190,7 @@ def machine_clock() -> float:
 def boot_identity() -> str:
     """Name this run of the kernel. Where the system has no such name each opening gets one of its own, which costs a grace and is safe."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return fresh_stamp()
 

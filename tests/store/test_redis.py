@@ -1,0 +1,458 @@
+"""The Redis adapter on real servers: restarts, failovers, lost replies, cancelled callers, and how much goes over the wire."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from proxy.core.write import ABSENT, Record, Snapshot, State, Swapped
+from proxy.errors import StoreError, StoreRefused, StoreUnavailable
+from proxy.store import redis as adapter
+from proxy.store.port import StoreKey
+from proxy.store.redis import CLUSTER_TAGS, Connected, RedisStore, connect_to_one, lineage_key, record_key, tag_of
+from tests.servers import CannedServer, RedisServer, Relay, free_port
+from tests.store.conftest import BINARIES
+from tests.store.contract import OpenStore, StoreContract, fresh_key, put, without_times
+
+RECORD = Record(State.OK, "l1", "e1", 1)
+
+OpenAt = Callable[..., Awaitable[RedisStore]]
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[OpenAt]:
+    """Opens stores at a URL, and closes them at the end."""
+    stores: list[RedisStore] = []
+
+    async def open_at(url: str, timeout_seconds: float = 5.0) -> RedisStore:
+        stores.append(await RedisStore.open(url, timeout_seconds))
+        return stores[-1]
+
+    yield open_at
+    for store in stores:
+        await store.close()
+
+
+class TestRedisStore(StoreContract):
+    @pytest.fixture
+    async def open_store(self, redis_server: RedisServer, opened: OpenAt) -> OpenStore:
+        async def open_one() -> RedisStore:
+            return await opened(redis_server.url)
+
+        return open_one
+
+
+@pytest.fixture(params=BINARIES)
+def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+    """Starts servers of each make that a test may harm."""
+    started: list[RedisServer] = []
+
+    def start(*arguments: str) -> RedisServer:
+        started.append(RedisServer(BINARIES[request.param](), tmp_path / f"server{len(started)}", *arguments).start())
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.kill()
+
+
+async def until(server: RedisServer, command: tuple[str, ...], says: str) -> None:
+    """Wait until the reply to command holds says."""
+    async with asyncio.timeout(10):
+        while says not in await asyncio.to_thread(server.command, *command):
+            await asyncio.sleep(0.02)
+
+
+# ---- the data set and its lineage --------------------------------------------------------------------------------------------------
+
+
+async def test_a_restart_is_a_new_lineage_over_the_old_records(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    server = servers("--appendfsync", "always")
+    store = await opened(server.url)
+    key = fresh_key()
+    swapped = await put(store, key, RECORD)
+    await asyncio.sleep(0.3)
+    before = await store.load(key)
+    assert before.lineage_age >= 0.3
+    server.kill()
+    server.start()
+    after = await store.load(key)
+    assert after.lineage[:8] != before.lineage[:8]
+    assert after.lineage_age < 0.3
+    assert (after.stamp, after.record) == (swapped.stamp, before.record)
+    assert isinstance(await store.swap(key, swapped.stamp, before.lineage, RECORD, 0.0), Snapshot)
+    assert isinstance(await store.swap(key, swapped.stamp, after.lineage, RECORD, 0.0), Swapped)
+
+
+async def test_a_flush_is_a_young_lineage(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    server = servers()
+    store = await opened(server.url)
+    key = fresh_key()
+    await put(store, key, RECORD)
+    await asyncio.sleep(0.3)
+    server.command("FLUSHALL")
+    after = await store.load(key)
+    assert after.record is None
+    assert after.lineage_age < 0.3
+
+
+async def test_a_promoted_replica_is_a_new_lineage_and_refuses_before(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    primary = servers()
+    replica = servers("--replicaof", "127.0.0.1", str(primary.port))
+    await until(replica, ("INFO", "replication"), "master_link_status:up")
+    store, standby = await opened(primary.url), await opened(replica.url)
+    key = fresh_key()
+    swapped = await put(store, key, RECORD)
+    before = await store.load(key)
+    await until(replica, ("EXISTS", record_key(key, 0)), ":1")
+    with pytest.raises(StoreRefused, match="READONLY|read only"):
+        await standby.swap(key, swapped.stamp, before.lineage, RECORD, 0.0)
+    with pytest.raises(StoreRefused, match="READONLY|read only"):
+        await standby.settle(fresh_key(), b"")
+    replica.command("REPLICAOF", "NO", "ONE")
+    after = await standby.load(key)
+    assert after.lineage != before.lineage
+    assert after.lineage_age < 1
+    assert (after.stamp, after.record) == (swapped.stamp, before.record)
+
+
+SETTINGS = {
+    "NOREPLICAS": ("CONFIG", "SET", "min-replicas-to-write", "1"),
+    "OOM": ("CONFIG", "SET", "maxmemory", "1"),
+    "NOPERM in the script": ("ACL", "SETUSER", "default", "-info"),
+    "NOPERM": ("ACL", "SETUSER", "default", "-evalsha"),
+    "NOAUTH": ("CONFIG", "SET", "requirepass", "secret"),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+async def test_what_the_server_does_not_execute_is_refused(
+    servers: Callable[..., RedisServer], opened: OpenAt, setting: tuple[str, ...]
+) -> None:
+    server = servers()
+    store = await opened(server.url)
+    key = fresh_key()
+    swapped = await put(store, key, RECORD)
+    standing = await store.load(key)
+    assert "OK" in server.command(*setting)
+    late = await opened(server.url)
+    with pytest.raises(StoreRefused):
+        await late.swap(key, swapped.stamp, standing.lineage, RECORD, 0.0)
+
+
+async def test_the_password_of_the_url_is_used_and_never_told(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    server = servers("--requirepass", "secret")
+    good = await opened(f"redis://:secret@127.0.0.1:{server.port}/0")
+    assert (await good.load(fresh_key())).record is None
+    bad = await opened(f"redis://:hidden@127.0.0.1:{server.port}/0")
+    with pytest.raises(StoreRefused, match="refused") as refused:
+        await bad.load(fresh_key())
+    assert "hidden" not in str(refused.value)
+
+
+async def test_the_server_may_forget_the_script(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    server = servers()
+    store = await opened(server.url)
+    keys = [fresh_key() for _ in range(20)]
+    await asyncio.gather(*(put(store, key, RECORD) for key in keys))
+    for _ in range(2):
+        server.command("SCRIPT", "FLUSH")
+        snapshots = await asyncio.gather(*(store.load(key) for key in keys))
+        assert [without_times(snapshot.record) for snapshot in snapshots] == [RECORD] * 20
+    server.command("SCRIPT", "FLUSH")
+    assert isinstance(await store.swap(keys[0], snapshots[0].stamp, snapshots[0].lineage, RECORD, 0.0), Swapped)
+
+
+async def test_eviction_is_warned_of(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    server = servers()
+    store = await opened(server.url)
+    assert await store.warnings() == []
+    server.command("CONFIG", "SET", "maxmemory", "100mb")
+    assert await store.warnings() == []
+    server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    (warning,) = await store.warnings()
+    assert "allkeys-lru" in warning
+
+
+# ---- no answer ---------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_dead_server_is_unavailable_and_may_come_back(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    server = servers()
+    store = await opened(server.url, 1.0)
+    await store.load(fresh_key())
+    server.kill()
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await store.load(fresh_key())
+    assert time.monotonic() - began < 1.0
+    server.start()
+    assert (await store.load(fresh_key())).record is None
+
+
+async def test_a_lost_reply_is_unavailable_and_the_swap_may_stand(valkey: RedisServer, opened: OpenAt) -> None:
+    async with Relay(valkey.port) as relay:
+        store = await opened(relay.url, 0.3)
+        key = fresh_key()
+        standing = await store.load(key)
+        relay.deaf = True
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="no answer"):
+            await store.swap(key, ABSENT, standing.lineage, RECORD, 0.0)
+        assert 0.25 < time.monotonic() - began < 2
+        relay.deaf = False
+        # On a fresh connection: no late reply is taken for another's.
+        snapshots = await asyncio.gather(*(store.load(key) for _ in range(5)))
+        assert [without_times(snapshot.record) for snapshot in snapshots] == [RECORD] * 5
+        # It was sent once.
+        assert b"".join(relay.pieces).count(b"$1\r\n5\r\n") <= 1
+
+
+async def test_a_cut_connection_fails_all_that_waited_on_it(valkey: RedisServer, opened: OpenAt) -> None:
+    async with Relay(valkey.port) as relay:
+        store = await opened(relay.url)
+        await store.load(fresh_key())
+        relay.deaf = True
+        loads = [asyncio.get_running_loop().create_task(store.load(fresh_key())) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        relay.cut()
+        results = await asyncio.gather(*loads, return_exceptions=True)
+        assert [type(result) for result in results] == [StoreUnavailable] * 5
+        assert len({id(result) for result in results}) == 5
+        relay.deaf = False
+        assert (await store.load(fresh_key())).record is None
+
+
+REPLIES = {
+    "LOADING": (b"-LOADING Redis is loading the dataset in memory\r\n", StoreRefused),
+    "MASTERDOWN": (b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n", StoreRefused),
+    "MISCONF": (b"-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist on disk.\r\n", StoreRefused),
+    "BUSY": (b"-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n", StoreRefused),
+    "MOVED": (b"-MOVED 3999 127.0.0.1:6381\r\n", StoreRefused),
+    "ASK": (b"-ASK 3999 127.0.0.1:6381\r\n", StoreRefused),
+    "CLUSTERDOWN": (b"-CLUSTERDOWN Hash slot not served\r\n", StoreRefused),
+    "TRYAGAIN": (b"-TRYAGAIN Multiple keys request during rehashing of slot\r\n", StoreRefused),
+    "CROSSSLOT": (b"-CROSSSLOT Keys in request don't hash to the same slot\r\n", StoreRefused),
+    "NOSCRIPT even to the text": (b"-NOSCRIPT No matching script. Please use EVAL.\r\n", StoreRefused),
+    "WRONGTYPE": (b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n", StoreRefused),
+    "wrapped by Redis 6": (
+        b"-ERR Error running script (call to f_ab): @user_script:9: @user_script: 9: -OOM command not allowed when used memory > 'maxmemory'.\r\n",
+        StoreRefused,
+    ),
+    "wrapped READONLY": (
+        b"-ERR Error running script (call to f_ab): @user_script:9: -READONLY You can't write against a read only replica.\r\n",
+        StoreRefused,
+    ),
+    "no replication id": (b"-NOLINEAGE this server does not tell its replication id\r\n", StoreRefused),
+    "killed": (b"-ERR Error running script: Script killed by user with SCRIPT KILL...\r\n", StoreUnavailable),
+    "a code inside a word": (b"-ERR TASKBUSYNESS\r\n", StoreUnavailable),
+    "too many clients": (b"-ERR max number of clients reached\r\n", StoreUnavailable),
+    "a number": (b":5\r\n", StoreUnavailable),
+    "nothing": (b"$-1\r\n", StoreUnavailable),
+    "an empty array": (b"*0\r\n", StoreUnavailable),
+    "swapped, to a load": (b"*1\r\n:5\r\n", StoreUnavailable),
+    "text for a number": (b"*6\r\n$1\r\n5\r\n$1\r\nl\r\n:5\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n", StoreUnavailable),
+    "a stamp without a lease": (b"*6\r\n:5\r\n$1\r\nl\r\n:5\r\n$1\r\ns\r\n$0\r\n\r\n$0\r\n\r\n", StoreRefused),
+    "a stamp without a record": (b"*6\r\n:5\r\n$1\r\nl\r\n:5\r\n$1\r\ns\r\n$1\r\n7\r\n$0\r\n\r\n", StoreRefused),
+    "not RESP": (b"HTTP/1.1 400 Bad Request\r\n\r\n", StoreUnavailable),
+}
+
+
+@pytest.mark.parametrize(("reply", "error"), REPLIES.values(), ids=REPLIES)
+async def test_every_other_answer_is_translated(opened: OpenAt, reply: bytes, error: type[StoreError]) -> None:
+    async with CannedServer(reply) as server:
+        store = await opened(server.url, 1.0)
+        with pytest.raises(StoreError) as raised:
+            await store.load(fresh_key())
+        assert type(raised.value) is error
+        assert raised.value.__cause__ is not None or reply[:1] != b"-"
+
+
+async def test_of_several_commands_to_a_loading_server_nothing_is_known(opened: OpenAt) -> None:
+    async with CannedServer(b"-LOADING Redis is loading the dataset in memory\r\n") as server:
+        store = await opened(server.url)
+        results = await asyncio.gather(*(store.load(fresh_key()) for _ in range(2)), return_exceptions=True)
+        assert [type(result) for result in results] == [StoreUnavailable] * 2
+
+
+async def test_a_settled_value_that_is_gone_is_unavailable(opened: OpenAt) -> None:
+    async with CannedServer(b"$-1\r\n") as server:
+        store = await opened(server.url)
+        with pytest.raises(StoreUnavailable, match="lost"):
+            await store.settle("salt", b"1")
+        assert server.commands == [[b"SET", b"noclobber:{0}:settled:salt", b"1", b"NX"], [b"GET", b"noclobber:{0}:settled:salt"]]
+
+
+BAD_URLS = {
+    "another scheme": "http://127.0.0.1:6379",
+    "no scheme": "127.0.0.1",
+    "a port that is none": "redis://:hidden@127.0.0.1:port",
+    "an option that is none": "redis://:hidden@127.0.0.1:6379/0?no_such_option=1",
+}
+
+
+@pytest.mark.parametrize("url", BAD_URLS.values(), ids=BAD_URLS)
+async def test_a_url_that_cannot_be_used_is_refused_at_once(url: str) -> None:
+    with pytest.raises(StoreRefused, match="URL") as refused:
+        await RedisStore.open(url)
+    assert "hidden" not in str(refused.value)
+
+
+async def test_how_to_behave_is_not_taken_from_the_url(valkey: RedisServer, opened: OpenAt) -> None:
+    store = await opened(f"{valkey.url}/1?decode_responses=true&retry_on_timeout=true&protocol=3&socket_timeout=9")
+    key = fresh_key()
+    await put(store, key, RECORD)
+    assert without_times((await store.load(key)).record) == RECORD
+    assert (await (await opened(valkey.url)).load(key)).record is None
+
+
+# ---- the batcher -------------------------------------------------------------------------------------------------------------------
+
+
+async def test_one_tick_is_one_piece(valkey: RedisServer, opened: OpenAt) -> None:
+    async with Relay(valkey.port) as relay:
+        store = await opened(relay.url)
+        lineage = (await store.load(fresh_key())).lineage
+        relay.pieces.clear()
+        outcomes = await asyncio.gather(*(store.swap(fresh_key(), ABSENT, lineage, RECORD, 0.0) for _ in range(50)))
+        assert {type(outcome) for outcome in outcomes} == {Swapped}
+        assert len(relay.pieces) == 1
+        assert relay.pieces[0].count(b"EVALSHA") == 50
+        # What comes up while an exchange runs goes out together with the next.
+        relay.pieces.clear()
+        first = asyncio.get_running_loop().create_task(store.load(fresh_key()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await asyncio.gather(first, *(store.load(fresh_key()) for _ in range(10)))
+        assert len(relay.pieces) == 2
+
+
+async def test_a_burst_goes_out_in_pieces(valkey: RedisServer, opened: OpenAt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapter, "MAX_BATCH", 8)
+    store = await opened(valkey.url)
+    keys = [fresh_key() for _ in range(50)]
+    await asyncio.gather(*(put(store, key, Record(State.OK, "l1", key)) for key in keys))
+    assert [(await store.load(key)).record for key in keys] == [
+        snapshot.record for snapshot in await asyncio.gather(*(store.load(key) for key in keys))
+    ]
+    epochs = [snapshot.record.epoch for snapshot in await asyncio.gather(*(store.load(key) for key in keys)) if snapshot.record]
+    assert epochs == keys
+
+
+async def test_who_is_cancelled_before_the_tick_sends_nothing(valkey: RedisServer, opened: OpenAt) -> None:
+    async with Relay(valkey.port) as relay:
+        store = await opened(relay.url)
+        lineage = (await store.load(fresh_key())).lineage
+        relay.pieces.clear()
+        swap = asyncio.get_running_loop().create_task(store.swap(fresh_key(), ABSENT, lineage, RECORD, 0.0))
+        await asyncio.sleep(0)
+        swap.cancel()
+        await asyncio.gather(swap, return_exceptions=True)
+        await store.load(fresh_key())
+        assert len(relay.pieces) == 1
+        assert relay.pieces[0].count(b"EVALSHA") == 1
+
+
+async def test_who_is_cancelled_in_flight_disturbs_nobody(valkey: RedisServer, opened: OpenAt) -> None:
+    async with Relay(valkey.port) as relay:
+        store = await opened(relay.url)
+        keys = [StoreKey(f"{fresh_key()}{number}") for number in range(40)]
+        lineage = (await store.load(keys[0])).lineage
+        for round_number in range(20):
+            tasks = [
+                asyncio.get_running_loop().create_task(store.swap(key, "not this", lineage, Record(State.OK, "l1", key), 0.0))
+                for key in keys[round_number:]
+            ]
+            for _ in range(round_number % 7):
+                await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            loads = [store.load(key) for key in keys]
+            assert [snapshot.record for snapshot in await asyncio.gather(*loads)] == [None] * len(keys)
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await put(store, keys[0], Record(State.OK, "l1", keys[0]))
+        # All of it over one connection: none was given up.
+        assert b"".join(relay.pieces).count(b"SETNAME") == 1
+
+
+async def test_closing_sends_what_waits(valkey: RedisServer, opened: OpenAt) -> None:
+    store, other = await opened(valkey.url), await opened(valkey.url)
+    key = fresh_key()
+    lineage = (await store.load(key)).lineage
+    swap = asyncio.get_running_loop().create_task(store.swap(key, ABSENT, lineage, RECORD, 0.0))
+    await asyncio.sleep(0)
+    await store.close()
+    assert isinstance(await swap, Swapped)
+    assert without_times((await other.load(key)).record) == RECORD
+
+
+async def test_a_store_that_is_closed_before_its_first_turn_still_sends(valkey: RedisServer) -> None:
+    store = await RedisStore.open(valkey.url)
+    load = store._batcher.submit(("PING",))
+    await store.close()
+    assert await load is True
+
+
+async def test_a_closing_that_is_cancelled_leaves_no_caller_waiting(valkey: RedisServer) -> None:
+    async with Relay(valkey.port) as relay:
+        store = await RedisStore.open(relay.url)
+        await store.load(fresh_key())
+        relay.deaf = True
+        loop = asyncio.get_running_loop()
+        in_flight = loop.create_task(store.load(fresh_key()))
+        await asyncio.sleep(0.02)
+        waiting = loop.create_task(store.load(fresh_key()))
+        await asyncio.sleep(0)
+        closing = loop.create_task(store.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        results = await asyncio.gather(in_flight, waiting, closing, return_exceptions=True)
+        assert [type(result) for result in results] == [StoreUnavailable, StoreRefused, asyncio.CancelledError]
+
+
+async def test_round_trips_are_counted(valkey: RedisServer, opened: OpenAt) -> None:
+    store = await opened(valkey.url)
+    await put(store, fresh_key(), RECORD)
+    assert store.round_trips == 2
+
+
+# ---- key names ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_key_names_are_for_ever() -> None:
+    # A record that is looked for under another name is a record lost.
+    assert record_key(StoreKey("abc"), tag_of("abc", 1)) == "noclobber:{0}:r:abc"
+    assert record_key(StoreKey("abc"), tag_of("abc", CLUSTER_TAGS)) == "noclobber:{194}:r:abc"
+    assert lineage_key(194) == "noclobber:{194}:lineage"
+    assert {tag_of(f"{number}", CLUSTER_TAGS) for number in range(20_000)} == set(range(CLUSTER_TAGS))
+
+
+async def test_many_tags_are_many_lineage_keys(servers: Callable[..., RedisServer]) -> None:
+    server = servers()
+    connected = connect_to_one(server.url, 1.0)
+    store = RedisStore(Connected(connected.client, CLUSTER_TAGS), 1.0)
+    keys = [StoreKey(name) for name in ("abc", "abd", "abe")]
+    await asyncio.gather(*(put(store, key, RECORD) for key in keys))
+    names = set(re.findall(r"noclobber:\{\d+\}:\S+", server.command("KEYS", "noclobber:*")))
+    tags = {key: tag_of(key, CLUSTER_TAGS) for key in keys}
+    assert names == {lineage_key(tag) for tag in tags.values()} | {record_key(key, tag) for key, tag in tags.items()}
+    await store.close()
+
+
+async def test_a_record_is_kept_for_thirty_days_and_a_lineage_for_ever(valkey: RedisServer, opened: OpenAt) -> None:
+    store = await opened(valkey.url)
+    key = fresh_key()
+    await put(store, key, RECORD)
+    left_ms = int(valkey.command("PTTL", record_key(key, 0))[1:])
+    assert 0 <= 30 * 86_400_000 - left_ms < 60_000
+    assert valkey.command("PTTL", lineage_key(0)).strip() == ":-1"
+
+
+async def test_nothing_listens_there(opened: OpenAt) -> None:
+    store = await opened(f"redis://127.0.0.1:{free_port()}", 1.0)
+    with pytest.raises(StoreUnavailable, match="no answer"):
+        await store.swap(fresh_key(), ABSENT, "l", RECORD, 0.0)
