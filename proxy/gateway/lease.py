@@ -3,8 +3,7 @@
 The local deadline of a lease is taken before its grant was asked for, plus its length, less the margin: whatever the store's clock or
 the network do, this side believes in the lease for a shorter time than the store does.
 
-Deadlines are in the time of `clock`, never in the loop's: uvloop's `time` stands still for as long as a callback runs, and a gate that
-reads it would be open after a pause of any length.
+Deadlines are in the time of `clock`. It is monotonic, and an argument, so that a simulation can hold it.
 """
 
 import asyncio
