@@ -1,4 +1,4 @@
-"""Real servers for the tests: Valkey from a wheel, Redis from the distribution, each on a free loopback port, and a relay to watch them by."""
+"""Real servers for the tests: Valkey from a wheel and Redis from the distribution, on free loopback ports, and a relay to watch them by."""
 
 import asyncio
 import contextlib
@@ -104,7 +104,7 @@ class RedisServer:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
-                if "PONG" in _ask(connection, "PING"):
+                if "LOADING" not in _ask(connection, "PING"):
                     return True
             time.sleep(0.01)
         return False

@@ -221,10 +221,11 @@ def test_the_session_parses_and_follows_the_ports(serve: ModuleType) -> None:
 def demo(serve: ModuleType, tmp_path: Path) -> Iterator[tuple[int, int]]:
     """The demo's backend, and noclobber in front of it with the demo's own configuration. Yields their two ports."""
     backend, proxy, admin = free_port(), free_port(), free_port()
+    listeners = ["--listen", f"127.0.0.1:{proxy}", "--admin", f"127.0.0.1:{admin}"]
+    around = ["--upstream", f"http://127.0.0.1:{backend}", "--store", f"sqlite:///{tmp_path}/demo.db"]
     commands = [
         [sys.executable, str(JOURNEYS / "backend.py"), "--port", str(backend)],
-        [sys.executable, "-m", "proxy", "run", "--config", "config.toml", "--listen", f"127.0.0.1:{proxy}"]
-        + ["--admin", f"127.0.0.1:{admin}", "--upstream", f"http://127.0.0.1:{backend}", "--store", f"sqlite:///{tmp_path}/demo.db"],
+        [sys.executable, "-m", "proxy", "run", "--config", "config.toml", *listeners, *around],
     ]
     with open(tmp_path / "log", "wb") as log:
         children = [subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log) for command in commands]

@@ -3,17 +3,16 @@
 Names and values are bytes and stay as they came: order, case and multiplicity are kept, and no two lines are ever joined.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 
 Field = tuple[bytes, bytes]
 
 
 class _Role(Enum):
-    HOP = auto()
+    ENDS_HERE = auto()
     CONNECTION = auto()
-    FRAMING = auto()
     CONDITION = auto()
     RANGE = auto()
     CODING = auto()
@@ -25,9 +24,14 @@ class _Role(Enum):
     LAST_MODIFIED = auto()
     DATE = auto()
     CONTENT_CODING = auto()
-    CONTENT_LENGTH = auto()
     ACCEPT_RANGES = auto()
 
+
+# Names of the module's, since looking a member up costs more than comparing it, and this is done for every field of every message.
+_ENDS_HERE, _CONNECTION, _HOST, _OVERRIDE = _Role.ENDS_HERE, _Role.CONNECTION, _Role.HOST, _Role.OVERRIDE
+_CONDITION, _RANGE, _CODING, _CONTENT = _Role.CONDITION, _Role.RANGE, _Role.CODING, _Role.CONTENT
+_ETAG, _LAST_MODIFIED, _DATE = _Role.ETAG, _Role.LAST_MODIFIED, _Role.DATE
+_CONTENT_CODING, _ACCEPT_RANGES = _Role.CONTENT_CODING, _Role.ACCEPT_RANGES
 
 # RFC 9110 §7.6.1 names these; Trailer goes with Transfer-Encoding, since we re-frame every body.
 _HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"trailer")
@@ -40,21 +44,21 @@ _CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodif
 _OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 
 _REQUEST_ROLES: dict[bytes, _Role] = {
-    **dict.fromkeys(_HOP_BY_HOP, _Role.HOP),
+    **dict.fromkeys(_HOP_BY_HOP, _Role.ENDS_HERE),
     **dict.fromkeys(_OF_THE_BODY, _Role.CONTENT),
     **dict.fromkeys(_CONDITIONS, _Role.CONDITION),
     **dict.fromkeys(_OVERRIDES, _Role.OVERRIDE),
     b"connection": _Role.CONNECTION,
-    b"content-length": _Role.FRAMING,
+    b"content-length": _Role.ENDS_HERE,
     b"range": _Role.RANGE,
     b"accept-encoding": _Role.CODING,
     b"host": _Role.HOST,
     b"expect": _Role.EXPECT,
 }
 _ANSWER_ROLES: dict[bytes, _Role] = {
-    **dict.fromkeys(_HOP_BY_HOP, _Role.HOP),
+    **dict.fromkeys(_HOP_BY_HOP, _Role.ENDS_HERE),
     b"connection": _Role.CONNECTION,
-    b"content-length": _Role.CONTENT_LENGTH,
+    b"content-length": _Role.ENDS_HERE,
     b"etag": _Role.ETAG,
     b"last-modified": _Role.LAST_MODIFIED,
     b"date": _Role.DATE,
@@ -78,115 +82,116 @@ class RefusedField:
     why: str
 
 
-@dataclass(slots=True)
 class RequestFields:
-    """The fields of a request, sorted. Lines end in CRLF; values do not."""
+    """The fields of a request, sorted. Lines end in CRLF; values do not.
 
-    host: bytes | None = None
-    passing: list[bytes] = field(default_factory=list)
-    content: list[bytes] = field(default_factory=list)
-    coding: list[bytes] = field(default_factory=list)
-    conditions: dict[bytes, list[bytes]] = field(default_factory=dict)
-    ranges: list[bytes] = field(default_factory=list)
-    condition_lines: list[bytes] = field(default_factory=list)
-    expectations: list[bytes] = field(default_factory=list)
-    has_content_range: bool = False
+    A plain class whose rarer lists are shared and empty until something is put into them: one is made for every request.
+    """
+
+    __slots__ = ("coding", "condition_lines", "conditions", "content", "expectations", "has_content_range", "host", "passing", "ranges")
+
+    def __init__(self) -> None:
+        self.host: bytes | None = None
+        self.passing: list[bytes] = []
+        self.content: list[bytes] = []
+        self.coding: Sequence[bytes] = ()
+        self.conditions: Mapping[bytes, Sequence[bytes]] = _NO_CONDITIONS
+        self.condition_lines: Sequence[bytes] = ()
+        self.ranges: Sequence[bytes] = ()
+        self.expectations: Sequence[bytes] = ()
+        self.has_content_range = False
+
+
+_NO_CONDITIONS: Mapping[bytes, Sequence[bytes]] = {}
 
 
 def read_request_fields(raw: Iterable[Field]) -> RequestFields | RefusedField:
     """Sort the field lines of a request. Conditions are taken before Connection is obeyed (http.md §2)."""
     sorted_ = RequestFields()
     passing = sorted_.passing
-    roles = _REQUEST_ROLES
     dropped: frozenset[bytes] = frozenset()
     for name, value in raw:
         lower = name.lower()
-        role = roles.get(lower)
+        role = _REQUEST_ROLES.get(lower)
         if role is None:
             if b"_" in name:
                 return RefusedField(name, "has an underscore in its name, which many backends read as a hyphen")
             passing.append(b"%b: %b\r\n" % (name, value))
-        elif role is _Role.CONNECTION:
+        elif role is _HOST:
+            if sorted_.host is not None:
+                return RefusedField(name, "stands twice")
+            sorted_.host = value
+            passing.append(b"%b: %b\r\n" % (name, value))
+        elif role is _CONNECTION:
             options = frozenset(option.strip(b" \t").lower() for option in value.split(b","))
             if not options <= _HARMLESS_OPTIONS:
                 if options & _END_TO_END:
                     return RefusedField(name, "names a field that is not the connection's to drop")
                 dropped |= options
-        elif role is not _Role.HOP and role is not _Role.FRAMING:
-            refused = _sort_special(sorted_, role, lower, name, value)
-            if refused is not None:
-                return refused
+        elif role is _OVERRIDE:
+            return RefusedField(name, "would make this another method than the one that is judged")
+        elif role is not _ENDS_HERE:
+            _sort_special(sorted_, role, lower, name, value)
     if dropped:
         sorted_.passing = _without(passing, dropped)
     return sorted_
 
 
-def _sort_special(sorted_: RequestFields, role: _Role, lower: bytes, name: bytes, value: bytes) -> RefusedField | None:
-    line = b"%b: %b\r\n" % (name, value)
-    if role is _Role.HOST:
-        if sorted_.host is not None:
-            return RefusedField(name, "stands twice")
-        sorted_.host = value
-        sorted_.passing.append(line)
-    elif role is _Role.CONDITION:
-        sorted_.conditions.setdefault(lower, []).append(value)
-        sorted_.condition_lines.append(line)
-    elif role is _Role.RANGE:
-        sorted_.ranges.append(value)
-    elif role is _Role.CODING:
-        sorted_.coding.append(line)
-    elif role is _Role.EXPECT:
-        sorted_.expectations.append(value)
-    elif role is _Role.OVERRIDE:
-        return RefusedField(name, "would make this another method than the one that is judged")
-    else:
-        sorted_.content.append(line)
+def _sort_special(sorted_: RequestFields, role: _Role, lower: bytes, name: bytes, value: bytes) -> None:
+    if role is _CODING:
+        sorted_.coding = (*sorted_.coding, b"%b: %b\r\n" % (name, value))
+    elif role is _CONTENT:
+        sorted_.content.append(b"%b: %b\r\n" % (name, value))
         sorted_.has_content_range = sorted_.has_content_range or lower == b"content-range"
-    return None
+    elif role is _CONDITION:
+        sorted_.conditions = {**sorted_.conditions, lower: (*sorted_.conditions.get(lower, ()), value)}
+        sorted_.condition_lines = (*sorted_.condition_lines, b"%b: %b\r\n" % (name, value))
+    elif role is _RANGE:
+        sorted_.ranges = (*sorted_.ranges, value)
+    else:
+        sorted_.expectations = (*sorted_.expectations, value)
 
 
 def _without(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:
     return [line for line in lines if line.partition(b":")[0].lower() not in names]
 
 
-@dataclass(slots=True)
 class AnswerFields:
     """The fields of a backend's answer, sorted. `passing` lacks what we set ourselves: framing, ETag, Accept-Ranges, Date."""
 
-    passing: list[bytes] = field(default_factory=list)
-    etags: list[bytes] = field(default_factory=list)
-    last_modified: list[bytes] = field(default_factory=list)
-    date: bytes | None = None
-    coding: bytes = b""
-    content_length: bytes | None = None
-    accept_ranges: list[bytes] = field(default_factory=list)
+    __slots__ = ("accept_ranges", "coding", "date", "etags", "last_modified", "passing")
+
+    def __init__(self) -> None:
+        self.passing: list[bytes] = []
+        self.etags: Sequence[bytes] = ()
+        self.last_modified: Sequence[bytes] = ()
+        self.date: bytes | None = None
+        self.coding = b""
+        self.accept_ranges: Sequence[bytes] = ()
 
 
-def read_answer_fields(raw: Sequence[Field]) -> AnswerFields:
+def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
     """Sort the field lines of an answer. A repeated Date is kept once: the first."""
     sorted_ = AnswerFields()
     passing = sorted_.passing
-    roles = _ANSWER_ROLES
     dropped: frozenset[bytes] = frozenset()
     for name, value in raw:
-        role = roles.get(name.lower())
+        role = _ANSWER_ROLES.get(name.lower())
         if role is None:
             passing.append(b"%b: %b\r\n" % (name, value))
-        elif role is _Role.ETAG:
-            sorted_.etags.append(value)
-        elif role is _Role.CONTENT_LENGTH:
-            sorted_.content_length = value
-        elif role is _Role.DATE:
+        elif role is _DATE:
             sorted_.date = sorted_.date or value
-        elif role is _Role.LAST_MODIFIED:
-            sorted_.last_modified.append(value)
+        elif role is _ETAG:
+            sorted_.etags = (*sorted_.etags, value)
+        elif role is _LAST_MODIFIED:
+            sorted_.last_modified = (*sorted_.last_modified, value)
             passing.append(b"%b: %b\r\n" % (name, value))
-        elif role is _Role.CONTENT_CODING:
+        elif role is _CONTENT_CODING:
             sorted_.coding += value.lower() + b","
             passing.append(b"%b: %b\r\n" % (name, value))
-        elif role is _Role.ACCEPT_RANGES:
-            sorted_.accept_ranges.append(value)
-        elif role is _Role.CONNECTION:
+        elif role is _ACCEPT_RANGES:
+            sorted_.accept_ranges = (*sorted_.accept_ranges, value)
+        elif role is _CONNECTION:
             dropped |= frozenset(option.strip(b" \t").lower() for option in value.split(b","))
     if not dropped <= _HARMLESS_OPTIONS:
         sorted_.passing = _without(passing, dropped)

@@ -7,6 +7,7 @@ round its lock.
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # RFC 3986 §3.3: pchar = unreserved / pct-encoded / sub-delims / ":" / "@". Here without "%" and ";": those two take the slow way.
 _PLAIN_PATH = re.compile(rb"(?:/[A-Za-z0-9\-._~!$&'()*+,=:@]+)+/?|/")
@@ -19,8 +20,7 @@ _AMBIGUOUS_ESCAPES = {b"%2F": "an encoded slash", b"%5C": "an encoded backslash"
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A target in origin-form. `path` is canonical, `query` None where there was no "?"; `forwarded` is both, as they go upstream."""
 
     path: bytes

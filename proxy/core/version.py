@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from enum import Enum
 from hashlib import sha256
 
-from .etag import EntityTag, parse_tag
+from .etag import EntityTag, TagList, parse_tag
+from .record import Version
 from .resource import ResourceKey
-from .write import Version
 
 DIGEST_BYTES = 16
 """128 bits: a collision would be a lost update, so the digest is a cryptographic one and this much of it is kept."""
+
+
+TAG_CHARS = 22
+"""As many characters of base64 as DIGEST_BYTES fill; the rest is padding."""
 
 
 class Strategy(Enum):
@@ -53,9 +57,17 @@ class ContentDigest:
 
     def tag(self) -> EntityTag:
         """The strong tag of all that was added."""
-        return EntityTag(urlsafe_b64encode(self._sum.digest()[:DIGEST_BYTES]).rstrip(b"="))
+        return EntityTag(urlsafe_b64encode(self._sum.digest()[:DIGEST_BYTES])[:TAG_CHARS])
 
 
 def version_of(tag: EntityTag | None) -> Version:
     """The version that a strong tag names; NOT_KNOWN for None."""
     return Version("" if tag is None else tag.opaque.decode("latin-1"))
+
+
+def is_named(tags: TagList | None, version: Version) -> bool:
+    """Whether a list names version with a strong tag. A wildcard names nothing in particular."""
+    if not isinstance(tags, tuple):
+        return False
+    opaque = version.encode("latin-1")
+    return any(tag.opaque == opaque and not tag.weak for tag in tags)

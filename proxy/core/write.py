@@ -1,218 +1,18 @@
-"""The write protocol: what a record can be, what can happen to it, and what each happening makes of it.
+"""The write protocol: what an event makes of a record.
 
 Two rules of this file. Everything that decides about a record stands here, in TRANSITIONS and the few functions under it; a store only
 compares a stamp and swaps. And nothing here acts: `step` says what to write and what it means, the gateway does it.
-
-A record is *settled* (ok: nothing in flight), *pending* (its owner may have a write in flight) or *unknown* (nobody can say what became
-of one). A lease that ran out never makes a record settled: an expired pending record is an abandoned one, and that means unknown.
 
 The protocol is checked exhaustively by a model of its own; a change here is a change there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, NewType, assert_never
+from typing import NamedTuple, assert_never
 
 from ..errors import IllegalTransition
-
-Version = NewType("Version", str)
-"""What distinguishes two states of a resource: the opaque part of the tag that names it, as latin-1 text. Empty: not known."""
-
-NOT_KNOWN = Version("")
-ABSENT = ""
-"""The stamp of what is not there."""
-
-EPOCH_CHARS = 8
-"""How much of a lineage names an epoch: enough that two data sets never share one by chance."""
-
-
-class State(Enum):
-    """What a record says of its resource."""
-
-    OK = "ok"
-    PENDING = "pending"
-    UNKNOWN = "unknown"
-
-
-class Commit(NamedTuple):
-    """The last write that was committed: enough to answer its owner, or a retry of it, once more."""
-
-    owner: str
-    fence: int
-    replay_key: str
-    result: str
-
-
-NO_COMMIT = Commit("", 0, "", "")
-
-
-class Record(NamedTuple):
-    """What the store keeps for one resource key. Times are the store's own clock, in seconds.
-
-    A NamedTuple and not a frozen dataclass: three are built for each write, and these cost a fifth.
-    `owner` is empty when nobody holds the lease. `lease_end` is set by the store at each swap: the end of the lease, or the moment of
-    the swap where none is asked for. `unknown_since` None on an unknown record means: since `lease_end`.
-    """
-
-    state: State
-    lineage: str
-    epoch: str
-    revision: int = 0
-    version: Version = NOT_KNOWN
-    fence: int = 0
-    owner: str = ""
-    lease_end: float = 0.0
-    unknown_since: float | None = None
-    operation: str = ""
-    last: Commit = NO_COMMIT
-
-
-class Snapshot(NamedTuple):
-    """What stood in the store at its time `now`. `lineage_age` is how long the store has had this lineage, in seconds."""
-
-    record: Record | None
-    stamp: str
-    now: float
-    lineage: str
-    lineage_age: float
-
-
-class Swapped(NamedTuple):
-    """A swap was done, at the store's time `now`; `stamp` is what the record now answers to."""
-
-    stamp: str
-    now: float
-
-
-# ---- events: what happens to a record ----------------------------------------------------------------------------------------------
-
-
-class Kind(Enum):
-    """The name of an event: a column of TRANSITIONS."""
-
-    BEGIN = "begin"
-    PROCEED = "confirm, then write"
-    SETTLE = "confirm, then stop"
-    COMMIT = "commit"
-    ABORT = "abort"
-    MARK = "mark"
-    RENEW = "renew"
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """A writer asks for the lease. `replay_key` empty: its retry could not be recognised, so nothing is replayed to it."""
-
-    owner: str
-    operation: str
-    lease_seconds: float
-    grace_seconds: float
-    replay_key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Confirm:
-    """The owner of an unknown record has waited and looked: `version` is what stands. `kind` says whether it goes on to write."""
-
-    owner: str
-    fence: int
-    kind: Kind
-    version: Version
-    lease_seconds: float
-    operation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The owner is done: COMMIT (applied), ABORT (certainly not applied) or MARK (nobody can say).
-
-    `version` NOT_KNOWN after a commit means that the new one could not be had; in an abort, that the remembered one stays.
-    """
-
-    owner: str
-    fence: int
-    kind: Kind
-    version: Version = NOT_KNOWN
-    replay_key: str = ""
-    result: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Renew:
-    """The owner needs the lease for longer."""
-
-    owner: str
-    fence: int
-    lease_seconds: float
-
-
-Event = Begin | Confirm | Finish | Renew
-
-
-# ---- answers: what the one who brought the event is told ---------------------------------------------------------------------------
-
-
-class Why(Enum):
-    """Why a record is unknown."""
-
-    UNKNOWN = "unknown outcome"
-    ABANDONED = "abandoned lease"
-    LINEAGE = "lost history"
-
-
-@dataclass(frozen=True, slots=True)
-class GraceRunning:
-    """No write is granted for `seconds`: older leases of a lost history may still be in use."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """Another writer holds the lease, for `seconds` at most unless it renews."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """This very write has been committed before; `result` is what its client was to be told."""
-
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """The lease is the caller's and the record is pending: it may verify and send. `version` NOT_KNOWN: only a GET can tell."""
-
-    fence: int
-    version: Version
-
-
-@dataclass(frozen=True, slots=True)
-class TakenOver:
-    """The lease is the caller's, but nobody knows what stands: wait until the ambiguity is `apply delay` old, GET, then Confirm."""
-
-    fence: int
-    why: Why
-    age_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The event took effect."""
-
-    revision: int
-    epoch: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fenced:
-    """The record is not the caller's any more: whatever the caller knows of it is out of date."""
-
-
-Answer = GraceRunning | Busy | Replayed | Granted | TakenOver | Done | Fenced
+from .event import Answer, Begin, Busy, Confirm, Done, Event, Fenced, Finish, GraceRunning, Granted, Kind, Renew, Replayed, TakenOver, Why
+from .record import NOT_KNOWN, Commit, Record, Snapshot, State, epoch_of
 
 
 class Step(NamedTuple):
@@ -221,9 +21,6 @@ class Step(NamedTuple):
     record: Record | None
     lease_seconds: float
     answer: Answer
-
-
-# ---- the table ---------------------------------------------------------------------------------------------------------------------
 
 
 class Phase(Enum):
@@ -241,6 +38,9 @@ class Phase(Enum):
     OWN_UNKNOWN = "unknown, the caller's"
     COMMITTED = "the caller's commit stands"
     LOST = "not the caller's"
+
+    # Members are singletons: hashing them by identity is right, and ten times as fast as by name.
+    __hash__ = object.__hash__
 
 
 class Says(Enum):
@@ -363,40 +163,41 @@ def _own(snapshot: Snapshot, owner: str, fence: int, kind: Kind) -> tuple[Row, R
     return row, snapshot.record or Record(State.OK, snapshot.lineage, epoch_of(snapshot.lineage))
 
 
-def epoch_of(lineage: str) -> str:
-    """The part of a lineage that revision numbers are counted under, so that they never repeat after a loss."""
-    return lineage[:EPOCH_CHARS]
-
-
 def _begin(snapshot: Snapshot, event: Begin) -> Step:
     phase = phase_at_begin(snapshot, event)
     row = _row(phase, Kind.BEGIN)
     record = snapshot.record or Record(State.OK, snapshot.lineage, epoch_of(snapshot.lineage))
-    fence = record.fence if row.becomes is None else record.fence + 1
-    written = None
-    lease_seconds = 0.0
-    if row.becomes is not None:
-        lease_seconds = event.lease_seconds
-        written = record._replace(
-            state=row.becomes,
-            lineage=snapshot.lineage,
-            fence=fence,
-            owner=event.owner,
-            operation=event.operation,
-            unknown_since=_doubt_began(snapshot, phase) if row.becomes is State.UNKNOWN else None,
-        )
+    if row.becomes is None:
+        return Step(None, 0.0, _answer_to_begin(snapshot, event, phase, row, record))
+    written = Record(
+        state=row.becomes,
+        lineage=snapshot.lineage,
+        epoch=record.epoch,
+        revision=record.revision,
+        version=record.version,
+        fence=record.fence + 1,
+        owner=event.owner,
+        lease_end=record.lease_end,
+        unknown_since=_doubt_began(snapshot, phase) if row.becomes is State.UNKNOWN else None,
+        operation=event.operation,
+        last=record.last,
+    )
+    return Step(written, event.lease_seconds, _answer_to_begin(snapshot, event, phase, row, written))
+
+
+def _answer_to_begin(snapshot: Snapshot, event: Begin, phase: Phase, row: Row, record: Record) -> Answer:
+    """What a row of BEGIN says. `record` is the one that stands, or the one that is about to."""
     match row.says:
-        case Says.GRACE:
-            return Step(None, 0.0, GraceRunning(event.grace_seconds - snapshot.lineage_age))
-        case Says.BUSY:
-            return Step(None, 0.0, Busy(record.lease_end - snapshot.now))
-        case Says.REPLAY:
-            return Step(None, 0.0, Replayed(record.last.result))
         case Says.GRANTED:
-            return Step(written, lease_seconds, Granted(fence, record.version))
+            return Granted(record.fence, record.version)
+        case Says.BUSY:
+            return Busy(record.lease_end - snapshot.now)
+        case Says.GRACE:
+            return GraceRunning(event.grace_seconds - snapshot.lineage_age)
+        case Says.REPLAY:
+            return Replayed(record.last.result)
         case _:
-            age = snapshot.now - _doubt_began(snapshot, phase)
-            return Step(written, lease_seconds, TakenOver(fence, _why(phase), age))
+            return TakenOver(record.fence, _why(phase), snapshot.now - _doubt_began(snapshot, phase))
 
 
 def _doubt_began(snapshot: Snapshot, phase: Phase) -> float:
@@ -444,16 +245,19 @@ def _finish(snapshot: Snapshot, event: Finish) -> Step:
         return Step(None, 0.0, Fenced())
     if row.becomes is None:
         return Step(None, 0.0, Done(record.revision, record.epoch))
-    finished = record._replace(state=row.becomes, owner="", operation="", unknown_since=None)
-    match event.kind:
-        case Kind.COMMIT:
-            finished = finished._replace(
-                revision=record.revision + 1,
-                version=event.version,
-                last=Commit(event.owner, event.fence, event.replay_key, event.result),
-            )
-        case Kind.ABORT:
-            finished = finished._replace(version=event.version or record.version)
-        case _:  # MARK: what was in doubt before stays in doubt since then; the operation stays, to be reported.
-            finished = finished._replace(operation=record.operation, unknown_since=record.unknown_since)
+    is_commit, is_mark = event.kind is Kind.COMMIT, event.kind is Kind.MARK
+    finished = Record(
+        state=row.becomes,
+        lineage=record.lineage,
+        epoch=record.epoch,
+        revision=record.revision + 1 if is_commit else record.revision,
+        version=event.version if is_commit else event.version or record.version,
+        fence=record.fence,
+        owner="",
+        lease_end=record.lease_end,
+        # What was in doubt before stays in doubt since then; the operation stays, to be reported.
+        unknown_since=record.unknown_since if is_mark else None,
+        operation=record.operation if is_mark else "",
+        last=Commit(event.owner, event.fence, event.replay_key, event.result) if is_commit else record.last,
+    )
     return Step(finished, 0.0, Done(finished.revision, finished.epoch))

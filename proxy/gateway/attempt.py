@@ -11,11 +11,12 @@ from time import perf_counter
 
 from ..core.conflict import Problem
 from ..core.etag import EntityTag
+from ..core.event import Fenced, Kind, Why
 from ..core.fields import AnswerFields, read_answer_fields
 from ..core.outcome import Judge, Outcome, classify
-from ..core.precondition import Absent, Present, Verdict, evaluate
-from ..core.version import Strategy, native_tag, version_of
-from ..core.write import NOT_KNOWN, Fenced, Kind, Version, Why
+from ..core.precondition import Absent, Present, Verdict
+from ..core.record import NOT_KNOWN, Version
+from ..core.version import Strategy, is_named, native_tag, version_of
 from ..errors import Delivery, OriginError, StoreError
 from ..origin.port import Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody
 from .exchange import Exchange
@@ -107,9 +108,7 @@ class Attempt:
         exchange, version = self._exchange, self._lease.version
         if exchange.rules.verify is not Verify.TRUST_STORE or self._in_doubt or version == NOT_KNOWN or exchange.target.query:
             return False
-        remembered = Present(EntityTag(version.encode("latin-1")), None)
-        conditions = exchange.conditions
-        return isinstance(conditions.if_match, tuple) and evaluate(exchange.method, conditions, remembered).verdict is Verdict.PROCEED
+        return exchange.conditions.if_none_match is None and is_named(exchange.conditions.if_match, version)
 
     def _version(self, sighting: Sighting | None) -> Version:
         """The version to remember. With a query in the target it might be that of a part, and is not kept."""

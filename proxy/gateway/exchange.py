@@ -13,6 +13,8 @@ from .rules import Rules
 
 # A compressing backend would give one state as many tags as codings; asked for identity, it gives one.
 _IDENTITY = b"Accept-Encoding: identity\r\n"
+# A request with one of these has a body even when it is empty (RFC 9110 §8.6).
+METHODS_WITH_BODY = frozenset({b"PUT", b"POST", b"PATCH"})
 # A look under the lease must not be answered by a cache on the way.
 _FRESH = b"Cache-Control: no-cache\r\n"
 
@@ -54,12 +56,12 @@ class Exchange:
 
     def lines_to_read(self) -> bytes:
         """The fields of a GET whose answer is tagged here: no conditions, no range, identity coding."""
-        return b"".join((*self.fields.passing, _IDENTITY, self.via))
+        return b"".join((*self.fields.passing, *self.fields.content, _IDENTITY, self.via))
 
     def lines_to_relay(self) -> bytes:
         """The fields of a GET or HEAD that the backend judges itself: all but the coding is left to it."""
         ranges = [b"Range: %b\r\n" % value for value in self.fields.ranges]
-        return b"".join((*self.fields.passing, *self.fields.condition_lines, *ranges, _IDENTITY, self.via))
+        return b"".join((*self.fields.passing, *self.fields.content, *self.fields.condition_lines, *ranges, _IDENTITY, self.via))
 
     def lines_to_verify(self) -> bytes:
         """The fields of a GET on behalf of the writer, with the writer's own credentials and nothing of the body's."""
@@ -79,10 +81,10 @@ class Exchange:
         ranges = [b"Range: %b\r\n" % value for value in fields.ranges]
         return b"".join((*fields.passing, *fields.content, *fields.coding, *fields.condition_lines, *ranges, self.via))
 
-    def streamed_body(self) -> StreamedBody | None:
+    def streamed_body(self) -> bytes | StreamedBody | None:
         """The request's body as it comes in; None where there is none."""
         if self.body_size_bytes == 0:
-            return None
+            return b"" if self.method in METHODS_WITH_BODY else None
         return StreamedBody(self.body_size_bytes, _pieces(self.read_body))
 
 

@@ -4,6 +4,8 @@ aiohttp parses and keeps the connection; it neither routes nor writes. `request.
 used: the first two rewrite the target, the last fails open.
 """
 
+import socket
+import struct
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ _READS = frozenset({b"GET", b"HEAD"})
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PROPFIND", b"REPORT", b"SEARCH", b"QUERY"})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE = b"Connection: close\r\n"
+_LINGER_ZERO = struct.pack("ii", 1, 0)
 _KEEP_ALIVE_10 = b"Connection: keep-alive\r\n"
 
 
@@ -130,12 +133,13 @@ class Handler:
         target = parse_target(raw_target, fields.host)
         if isinstance(target, RefusedTarget):
             return problem(Problem.BAD_REQUEST, f"The request target {target.why}.", raw_target)
-        conditions = read_conditions(fields.conditions, time.time()) if fields.conditions else NO_CONDITIONS
+        routed = self._routes.match(target.path) or self._unrouted
+        judges = routed.rules.is_guarded and fields.conditions
+        conditions = read_conditions(fields.conditions, time.time()) if judges else NO_CONDITIONS
         if isinstance(conditions, MalformedCondition):
             name = conditions.field.title()
             detail = f"The field {name.decode('ascii')} is malformed: {conditions.why}."
             return problem(Problem.MALFORMED, detail, target.path, received=Received(name, conditions.value))
-        routed = self._routes.match(target.path) or self._unrouted
         return self._exchange(request, method, target, fields, conditions, routed), routed
 
     def _exchange(
@@ -167,9 +171,10 @@ class Handler:
     def _answer(self, exchange: Exchange, routed: RoutedRules) -> Awaitable[Reply]:
         if not routed.rules.is_guarded:
             return self._reading.pass_on(exchange)
-        if exchange.method in _READS:
+        if exchange.method in _READS and exchange.body_size_bytes == 0:
             return self._reading.read(exchange)
         if exchange.method in _SAFE:
+            # A GET with content is among them: it may ask for anything (RFC 9110 §9.3.1), so no tag of ours would name its answer.
             return self._reading.pass_on(exchange)
         return self._writing.write(exchange, routed.metrics)
 
@@ -182,12 +187,17 @@ class Handler:
             # Refused before its body was read: the client may or may not send it now.
             keeps = False
         connection = _CLOSE if not keeps else _KEEP_ALIVE_10 if old else b""
+        if request.method == "HEAD":
+            reply.withhold_body()
         try:
             await send(reply, request.writer, connection)
         except (OriginError, OSError) as cut:
             # The client must not take a part for the whole: its connection is cut as ours was.
             transport = request.transport
             if transport is not None:
+                if old and not reply.has_own_length():
+                    # Such a body ends where the connection does: only a reset tells a cut from its end.
+                    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
                 transport.abort()
             if isinstance(cut, ConnectionError):
                 raise

@@ -8,33 +8,14 @@ Deadlines are in the time of `clock`. It is monotonic, and an argument, so that 
 
 import asyncio
 import random
-import secrets
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..core.write import (
-    NOT_KNOWN,
-    Answer,
-    Begin,
-    Busy,
-    Confirm,
-    Event,
-    Fenced,
-    Finish,
-    GraceRunning,
-    Granted,
-    Kind,
-    Renew,
-    Replayed,
-    Snapshot,
-    State,
-    Swapped,
-    TakenOver,
-    Version,
-    step,
-)
+from ..core.event import Answer, Begin, Busy, Confirm, Event, Fenced, Finish, GraceRunning, Granted, Kind, Renew, Replayed, TakenOver
+from ..core.record import NOT_KNOWN, Snapshot, State, Swapped, Version
+from ..core.write import step
 from ..errors import StoreError, StoreUnavailable
 from ..store.port import Store, StoreKey
 from .tasks import Tasks
@@ -232,7 +213,7 @@ class Leases:
         Raises StoreError when the store cannot be asked; the lease may then stand, unused, until it runs out.
         """
         times = self.times
-        event = Begin(secrets.token_hex(12), operation, times.lease_seconds, times.grace_seconds)
+        event = Begin(f"{random.getrandbits(128):032x}", operation, times.lease_seconds, times.grace_seconds)
         pause, longest = POLL_SECONDS
         snapshot = self._remembered.pop(key, None)
         while True:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from .. import __version__
-from ..core.write import Record, Snapshot, Swapped
+from ..core.record import Record, Snapshot, Swapped
 from ..errors import StoreError, StoreRefused
 from ..store.port import Store, StoreKey
 

@@ -67,6 +67,11 @@ class Reply:
         """Whether the end of the body can be told from the head (RFC 9112 §6.3), HTTP/1.1's chunks apart."""
         return not (isinstance(self.body, Streamed) and self.body.length is None)
 
+    def withhold_body(self) -> None:
+        """Make this the answer to a HEAD: of a body that we made ourselves only the length is told (RFC 9110 §9.3.2)."""
+        if isinstance(self.body, bytes):
+            self.body = Unsent(len(self.body))
+
     def close(self) -> None:
         """Let go of what the body holds, sent or not."""
         if isinstance(self.body, Held):

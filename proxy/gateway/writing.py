@@ -8,12 +8,14 @@ import time
 from time import perf_counter
 
 from ..core.conflict import Problem
-from ..core.etag import EntityTag
-from ..core.precondition import Present, Verdict, evaluate
-from ..core.write import NOT_KNOWN, Busy, GraceRunning, Replayed, Version
+from ..core.etag import Wildcard
+from ..core.event import Busy, GraceRunning, Replayed
+from ..core.precondition import Conditions
+from ..core.record import NOT_KNOWN, Version
+from ..core.version import is_named
 from ..errors import BodyTooLarge, OriginError, StoreError
 from .attempt import Attempt
-from .exchange import Exchange
+from .exchange import METHODS_WITH_BODY, Exchange
 from .judging import judge, required
 from .lease import Leases
 from .metrics import RouteMetrics
@@ -22,9 +24,6 @@ from .representation import Representations
 from .rules import Missing
 from .spool import Spool, SpoolLimits
 from .tasks import Tasks
-
-# A request with one of these has a body even when it is empty (RFC 9110 §8.6).
-_METHODS_WITH_BODY = frozenset({b"PUT", b"POST", b"PATCH"})
 
 
 class Writing:
@@ -79,7 +78,7 @@ class Writing:
         small = spool.whole()
         if small is None:
             return spool
-        return small if small or exchange.method in _METHODS_WITH_BODY else None
+        return small if small or exchange.method in METHODS_WITH_BODY else None
 
     # ---- W2 -----------------------------------------------------------------------------------------------------------------------
 
@@ -111,10 +110,7 @@ class Writing:
 
     async def _refuse_by_look(self, exchange: Exchange, remembered: Version, metrics: RouteMetrics) -> Reply | None:
         """A refusal needs no lease: where the tag is not the remembered one, a GET that shows yet another proves it stale."""
-        if remembered == NOT_KNOWN or not exchange.names_a_state:
-            return None
-        believed = Present(EntityTag(remembered.encode("latin-1")), None)
-        if evaluate(exchange.method, exchange.conditions, believed).verdict is not Verdict.FAILED:
+        if remembered == NOT_KNOWN or not _is_likely_stale(exchange.conditions, remembered):
             return None
         now = time.time()
         try:
@@ -138,3 +134,10 @@ class Writing:
         if isinstance(lease, Replayed):
             raise TypeError("a replay was answered to a write that carries no replay key")
         return await Attempt(exchange, body, lease, self._representations, metrics).run()
+
+
+def _is_likely_stale(conditions: Conditions, remembered: Version) -> bool:
+    """Whether the preconditions would fail on the remembered version: reason enough to look, never to refuse."""
+    if conditions.if_match is not None:
+        return isinstance(conditions.if_match, tuple) and not is_named(conditions.if_match, remembered)
+    return conditions.if_none_match is Wildcard.ANY or is_named(conditions.if_none_match, remembered)

@@ -9,7 +9,7 @@ import os
 
 import orjson
 
-from ..core.write import Commit, Record, State, Version
+from ..core.record import Commit, Record, State, Version
 from ..errors import StoreRefused
 
 FORMAT = b"1"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
-from ..core.write import ABSENT, Record, Snapshot, Swapped
+from ..core.record import ABSENT, Record, Snapshot, Swapped
 from ..errors import StoreRefused
 from .codec import fresh_stamp
 from .port import Store, StoreKey

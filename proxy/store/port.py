@@ -6,7 +6,7 @@ same contract suite (`tests/store/contract.py`).
 
 from typing import NewType, Protocol
 
-from ..core.write import Record, Snapshot, Swapped
+from ..core.record import Record, Snapshot, Swapped
 
 StoreKey = NewType("StoreKey", str)
 """The name of a record: a digest in URL-safe base64, so that no byte of a client's reaches a key name."""

@@ -21,7 +21,7 @@ from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from ..core.write import Record, Snapshot, Swapped
+from ..core.record import Record, Snapshot, Swapped
 from ..errors import StoreError, StoreRefused, StoreUnavailable
 from .codec import decode, encode, fresh_stamp
 from .port import Store, StoreKey

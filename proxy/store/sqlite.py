@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
-from ..core.write import ABSENT, Record, Snapshot, Swapped
+from ..core.record import ABSENT, Record, Snapshot, Swapped
 from ..errors import StoreRefused
 from .codec import decode, encode, fresh_stamp
 from .port import Store, StoreKey

@@ -14,9 +14,10 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- A promotion or a restart of the primary always makes a new replication id. The colon keeps master_replid2 out.
-local lineage = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+local info = redis.pcall('INFO', 'replication')
+local lineage = type(info) == 'string' and string.match(info, 'master_replid:(%x+)')
 if not lineage then
-  return redis.error_reply('NOLINEAGE this server does not tell its replication id')
+  return redis.error_reply('NOLINEAGE the server does not let scripts read its replication id')
 end
 
 -- Failover, restart, flush, moved slot or first use: the age of the lineage counts from here.

@@ -10,37 +10,9 @@ from typing import Final, NamedTuple
 import pytest
 
 from proxy.core import write
-from proxy.core.write import (
-    EPOCH_CHARS,
-    NO_COMMIT,
-    NOT_KNOWN,
-    TRANSITIONS,
-    Begin,
-    Busy,
-    Commit,
-    Confirm,
-    Done,
-    Event,
-    Fenced,
-    Finish,
-    GraceRunning,
-    Granted,
-    Kind,
-    Phase,
-    Record,
-    Renew,
-    Replayed,
-    Snapshot,
-    State,
-    Step,
-    TakenOver,
-    Version,
-    Why,
-    epoch_of,
-    phase_at_begin,
-    phase_of_own,
-    step,
-)
+from proxy.core.event import Begin, Busy, Confirm, Done, Event, Fenced, Finish, GraceRunning, Granted, Kind, Renew, Replayed, TakenOver, Why
+from proxy.core.record import EPOCH_CHARS, NO_COMMIT, NOT_KNOWN, Commit, Record, Snapshot, State, Version, epoch_of
+from proxy.core.write import TRANSITIONS, Phase, Step, phase_at_begin, phase_of_own, step
 from proxy.errors import IllegalTransition
 
 LINEAGE: Final = "0123456789abcdef"

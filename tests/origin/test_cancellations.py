@@ -1,7 +1,8 @@
 """Cancelled at each await: no place of the pool is lost, no byte of a write leaves any more, nobody else's request is hurt."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -16,17 +17,13 @@ from .scripted import Hear, HearBytes, Say, Wait, WaitFor, ok, serve
 BUSY = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"
 
 
-async def cancelled(work: Awaitable[object], after_seconds: float = 0.02) -> None:
+async def cancelled(work: Coroutine[Any, Any, object], after_seconds: float = 0.02) -> None:
     """Cancel work and see that it ends as cancelled."""
-    task = asyncio.get_running_loop().create_task(_of(work))
+    task = asyncio.get_running_loop().create_task(work)
     await asyncio.sleep(after_seconds)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-async def _of(work: Awaitable[object]) -> object:
-    return await work
 
 
 async def pausing() -> AsyncIterator[bytes]:
@@ -40,7 +37,7 @@ async def flood() -> AsyncIterator[bytes]:
         yield b"x" * 65536
 
 
-Way = Callable[[HttpOrigin], Awaitable[OriginAnswer]]
+Way = Callable[[HttpOrigin], Coroutine[Any, Any, OriginAnswer]]
 
 WAITING_FOR_THE_ANSWER: dict[str, Way] = {
     "fetch": lambda origin: origin.fetch(get()),
@@ -115,8 +112,8 @@ async def test_who_is_cancelled_with_a_connection_in_hand_passes_it_on(what: str
     async with talking(serve(ok(), 9), options=OriginOptions(max_connections=1)) as (_, origin):
         reserved = await origin.reserve()
         loop = asyncio.get_running_loop()
-        first = loop.create_task(_of(origin.fetch(get())))
-        rest = [loop.create_task(_of(origin.fetch(get()))) for _ in range(others)]
+        first = loop.create_task(origin.fetch(get()))
+        rest = [loop.create_task(origin.fetch(get())) for _ in range(others)]
         await asyncio.sleep(0.01)
         if what == "place":
             (connection,) = origin.pool._placed
@@ -137,7 +134,7 @@ async def test_who_is_cancelled_with_a_connection_in_hand_passes_it_on(what: str
 async def test_cancelled_in_the_turn_in_which_the_wait_ended() -> None:
     async with talking(serve(ok(), 9), options=OriginOptions(max_connections=1)) as (_, origin):
         reserved = await origin.reserve()
-        task = asyncio.get_running_loop().create_task(_of(origin.fetch(get())))
+        task = asyncio.get_running_loop().create_task(origin.fetch(get()))
         await asyncio.sleep(0.01)
         origin.pool._refuse(origin.pool._queue[0])
         task.cancel()
@@ -151,7 +148,7 @@ async def test_cancelled_in_the_turn_in_which_the_wait_ended() -> None:
 async def test_cancelled_while_connecting() -> None:
     async with talking(serve(ok(), 9), options=OriginOptions(max_connections=1)) as (_, origin):
         for turns in range(8):
-            task = asyncio.get_running_loop().create_task(_of(origin.fetch(get())))
+            task = asyncio.get_running_loop().create_task(origin.fetch(get()))
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
@@ -166,7 +163,7 @@ async def test_cancelled_while_connecting() -> None:
 async def test_cancelled_in_the_turn_in_which_the_answer_came(answer: bytes) -> None:
     """Either side first: the answer is there and nobody takes it, or nobody is there to take the answer."""
     async with talking([Hear(), Wait(100)], serve(ok(b"mine"), 9)) as (_, origin):
-        task = asyncio.get_running_loop().create_task(_of(origin.fetch(get())))
+        task = asyncio.get_running_loop().create_task(origin.fetch(get()))
         await asyncio.sleep(0.02)
         (connection,) = origin.pool._placed
         connection.data_received(answer)
@@ -174,7 +171,7 @@ async def test_cancelled_in_the_turn_in_which_the_answer_came(answer: bytes) -> 
         task.cancel()
         if origin.pool.idle:
             # The connection is home: another request is on it before the cancelled one has run.
-            other = asyncio.get_running_loop().create_task(_of(origin.fetch(get())))
+            other = asyncio.get_running_loop().create_task(origin.fetch(get()))
         with pytest.raises(asyncio.CancelledError):
             await task
         if answer == ok():
@@ -188,7 +185,7 @@ async def test_cancelled_in_the_turn_in_which_the_answer_came(answer: bytes) -> 
             assert connection.is_closed
             assert origin.pool.places == 0
     async with talking([Hear(), Wait(100)], serve(ok(b"mine"), 9)) as (_, origin):
-        task = asyncio.get_running_loop().create_task(_of(origin.fetch(get())))
+        task = asyncio.get_running_loop().create_task(origin.fetch(get()))
         await asyncio.sleep(0.02)
         (connection,) = origin.pool._placed
         task.cancel()
@@ -223,7 +220,7 @@ async def test_an_answer_has_one_reader() -> None:
     async with talking([Hear(), Say(BUSY), WaitFor(go), Say(b"world")]) as (_, origin):
         answer = await origin.fetch(get())
         await answer.read()
-        first = asyncio.get_running_loop().create_task(_of(answer.read()))
+        first = asyncio.get_running_loop().create_task(answer.read())
         await asyncio.sleep(0)
         with pytest.raises(RuntimeError):
             await answer.read()

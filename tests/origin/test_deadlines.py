@@ -24,7 +24,7 @@ SILENT: dict[str, Script] = {
 
 @pytest.mark.parametrize("name", SILENT)
 async def test_the_first_byte_takes_too_long(name: str) -> None:
-    async with talking(SILENT[name], serve(ok())) as (backend, origin):
+    async with talking(SILENT[name], serve(ok()), options=SHORT) as (backend, origin):
         loop = asyncio.get_running_loop()
         began = loop.time()
         with pytest.raises(OriginTimeout) as caught:
@@ -38,20 +38,18 @@ async def test_the_first_byte_takes_too_long(name: str) -> None:
 
 
 async def test_an_interim_answer_begins_the_wait_again() -> None:
-    hint = Say(b"HTTP/1.1 102 Processing\r\n\r\n")
-    async with talking([Hear(), *[Wait(0.1), hint] * 4, Say(ok())], options=SHORT) as (_, origin):
+    hints: Script = [Wait(0.1), Say(b"HTTP/1.1 102 Processing\r\n\r\n")] * 4
+    async with talking([Hear(), *hints, Say(ok())], options=SHORT) as (_, origin):
         assert await whole(await origin.fetch(get())) == b"hello"
 
 
 async def test_a_body_that_stalls() -> None:
-    slow = [Wait(0.1), Say(b"x")] * 4
+    slow: Script = [Wait(0.1), Say(b"x")] * 4
     async with talking([Hear(), Say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), *slow], options=SHORT) as (backend, origin):
         answer = await origin.fetch(get())
-        body = b""
+        assert [await answer.read() for _ in range(4)] == [b"x"] * 4
         with pytest.raises(OriginTimeout):
-            while True:
-                body += await answer.read()
-        assert body == b"xxxx"
+            await answer.read()
         await backend.settle()
         assert backend.conversations[0].end == "reset"
 
@@ -95,7 +93,7 @@ async def test_a_backend_that_takes_no_more_of_the_body() -> None:
 
 
 async def test_a_backend_that_takes_the_body_slowly() -> None:
-    """The head start of the answer's clock is the end of sending, and sending may take long as long as it moves."""
+    """Sending may take long as long as it moves. What the kernel has taken counts as sent: only then the answer's clock starts."""
     steps: list[HearBytes | Wait] = []
     for taken in range(1, 9):
         steps += [HearBytes(taken * 1_000_000), Wait(0.08)]
@@ -104,7 +102,7 @@ async def test_a_backend_that_takes_the_body_slowly() -> None:
         yield b"x" * 8_000_000
 
     script: Script = [*steps, Hear(), Say(ok())]
-    async with talking(script, options=SHORT) as (_, origin):
+    async with talking(script, options=OriginOptions(first_byte_seconds=5, idle_seconds=0.15)) as (_, origin):
         assert await whole(await origin.send(write(b"PUT", StreamedBody(8_000_000, one_large_piece())))) == b"hello"
 
 

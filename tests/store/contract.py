@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from proxy.core.write import ABSENT, NO_COMMIT, Commit, Record, Snapshot, State, Swapped, Version
+from proxy.core.record import ABSENT, NO_COMMIT, Commit, Record, Snapshot, State, Swapped, Version
 from proxy.errors import StoreRefused
 from proxy.store.port import Store, StoreKey
 
@@ -61,10 +61,9 @@ class StoreContract:
     """The tests of the port. A subclass defines the fixture open_store."""
 
     @pytest.fixture
-    async def open_store(self) -> AsyncIterator[OpenStore]:
+    async def open_store(self) -> OpenStore:
         """Open stores on one data set; to be overridden."""
         raise NotImplementedError
-        yield
 
     @pytest.fixture
     async def store(self, open_store: OpenStore) -> Store:
@@ -182,7 +181,8 @@ class StoreContract:
         for _ in range(5):
             before = await stores[0].load(key)
             swaps = (
-                stores[i % 3].swap(key, before.stamp, before.lineage, Record(State.OK, "l1", "e1", i, owner=f"o{i}"), 0.0) for i in range(50)
+                stores[i % 3].swap(key, before.stamp, before.lineage, Record(State.OK, "l1", "e1", i, owner=f"o{i}"), 0.0)
+                for i in range(50)
             )
             outcomes = await asyncio.gather(*swaps)
             ((winner, swapped),) = [(i, outcome) for i, outcome in enumerate(outcomes) if isinstance(outcome, Swapped)]

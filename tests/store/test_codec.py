@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.write import Commit, Record, State, Version
+from proxy.core.record import Commit, Record, State, Version
 from proxy.errors import StoreRefused
 from proxy.store.codec import decode, encode, fresh_stamp
 from tests.store.contract import RECORDS
@@ -50,7 +50,7 @@ DAMAGE = {
     "true for a state": b"1" + orjson.dumps([True, *WHOLE[1:]]),
     "nested without end": b"1" + b"[" * 5_000,
 }
-WRONG_TYPES = (None, True, "text", 7, 7.5, [], {})
+WRONG_TYPES: tuple[object, ...] = (None, True, "text", 7, 7.5, [], {})
 
 
 @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)

@@ -1,24 +1,23 @@
 """The memory adapter, and what only it can be asked: its clock is in the test's hand."""
 
 import math
-from collections.abc import AsyncIterator
 
 import pytest
 
-from proxy.core.write import ABSENT, Record, State, Swapped
+from proxy.core.record import ABSENT, Record, State, Swapped
 from proxy.store.memory import MemoryStore
 from tests.store.contract import OpenStore, StoreContract, fresh_key
 
 
 class TestMemoryStore(StoreContract):
     @pytest.fixture
-    async def open_store(self) -> AsyncIterator[OpenStore]:
+    async def open_store(self) -> OpenStore:
         first = MemoryStore()
 
         async def open_one() -> MemoryStore:
             return first.share()
 
-        yield open_one
+        return open_one
 
 
 async def test_it_has_no_grace_and_a_lineage_of_its_own() -> None:

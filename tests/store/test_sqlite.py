@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import os
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.core.write import ABSENT, Record, Snapshot, State, Swapped
+from proxy.core.record import ABSENT, Record, Snapshot, State, Swapped
 from proxy.errors import StoreRefused, StoreUnavailable
 from proxy.store import sqlite_file
 from proxy.store.port import StoreKey
@@ -269,10 +270,11 @@ async def test_who_leaves_while_waiting_has_written_nothing(
     assert (await other.load(COUNTER)).record is None
 
 
-async def test_turning_the_log_on_waits_for_a_lock(path: Path) -> None:
-    # A database that is not in WAL mode yet, and is being written to.
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+async def test_turning_the_log_on_waits_for_a_lock(path: Path, lock: str) -> None:
+    # A database that is not in WAL mode yet, and is being written to. SQLite's own timeout does not cover IMMEDIATE.
     rival = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    rival.execute("BEGIN EXCLUSIVE")
+    rival.execute(f"BEGIN {lock}")
     with pytest.raises(StoreUnavailable, match="locked"):
         await SqliteStore.open(path, 0.05)
     threading.Timer(0.1, rival.close).start()
@@ -357,9 +359,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("fault", "error", "says"), FAULTS.values(), ids=FAULTS)
-async def test_a_fault_is_translated_and_nothing_is_written(
-    opened: OpenSqlite, fault: str, error: type[Exception], says: str
-) -> None:
+async def test_a_fault_is_translated_and_nothing_is_written(opened: OpenSqlite, fault: str, error: type[Exception], says: str) -> None:
     store, other = await opened(), await opened()
     lineage = (await store.load(COUNTER)).lineage
     store._keeper.swapping.execute(fault)
@@ -388,7 +388,7 @@ async def test_a_file_that_is_not_the_one_of_that_name_any_more_is_refused(path:
     await put(store, COUNTER, Record(State.OK, "l1", "e1"))
     now += 1.0
     await store.load(COUNTER)
-    path.rename(path.with_name("moved.db"))
+    os.rename(path, path.with_name("moved.db"))
     if replaced:
         await opened()
     now += 1.0
@@ -405,7 +405,9 @@ async def swept(store: SqliteStore) -> None:
     await store._keeper.call(store._keeper.sweep)
 
 
-async def test_the_log_is_folded_in_while_writes_go_on(path: Path, opened: OpenSqlite) -> None:
+async def test_the_log_is_folded_in_while_writes_go_on(path: Path, opened: OpenSqlite, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Writers that never pause keep the log from starting anew by itself.
+    monkeypatch.setattr(sqlite_file, "LOG_LIMIT_PAGES", 200)
     store = await opened(checkpoint_writes=50)
     log_file = path.with_name(f"{path.name}-wal")
     largest = 0
@@ -414,7 +416,7 @@ async def test_the_log_is_folded_in_while_writes_go_on(path: Path, opened: OpenS
         await asyncio.sleep(0.005)
         largest = max(largest, log_file.stat().st_size)
     # 2000 writes are 8 MB of log, if nobody ever starts it anew.
-    assert largest < 3_000_000
+    assert largest < 4_000_000
 
 
 async def test_only_one_sweep_runs_at_a_time(opened: OpenSqlite) -> None:

@@ -1,0 +1,133 @@
+"""Events and answers: what can happen to a record, and what the one who brought the event is told."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .record import NOT_KNOWN, Version
+
+
+class Kind(Enum):
+    """The name of an event: a column of TRANSITIONS."""
+
+    BEGIN = "begin"
+    PROCEED = "confirm, then write"
+    SETTLE = "confirm, then stop"
+    COMMIT = "commit"
+    ABORT = "abort"
+    MARK = "mark"
+    RENEW = "renew"
+
+    # Members are singletons: hashing them by identity is right, and ten times as fast as by name.
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A writer asks for the lease. `replay_key` empty: its retry could not be recognised, so nothing is replayed to it."""
+
+    owner: str
+    operation: str
+    lease_seconds: float
+    grace_seconds: float
+    replay_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The owner of an unknown record has waited and looked: `version` is what stands. `kind` says whether it goes on to write."""
+
+    owner: str
+    fence: int
+    kind: Kind
+    version: Version
+    lease_seconds: float
+    operation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The owner is done: COMMIT (applied), ABORT (certainly not applied) or MARK (nobody can say).
+
+    `version` NOT_KNOWN after a commit means that the new one could not be had; in an abort, that the remembered one stays.
+    """
+
+    owner: str
+    fence: int
+    kind: Kind
+    version: Version = NOT_KNOWN
+    replay_key: str = ""
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """The owner needs the lease for longer."""
+
+    owner: str
+    fence: int
+    lease_seconds: float
+
+
+Event = Begin | Confirm | Finish | Renew
+
+
+class Why(Enum):
+    """Why a record is unknown."""
+
+    UNKNOWN = "unknown outcome"
+    ABANDONED = "abandoned lease"
+    LINEAGE = "lost history"
+
+
+@dataclass(frozen=True, slots=True)
+class GraceRunning:
+    """No write is granted for `seconds`: older leases of a lost history may still be in use."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Another writer holds the lease, for `seconds` at most unless it renews."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """This very write has been committed before; `result` is what its client was to be told."""
+
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The lease is the caller's and the record is pending: it may verify and send. `version` NOT_KNOWN: only a GET can tell."""
+
+    fence: int
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """The lease is the caller's, but nobody knows what stands: wait until the ambiguity is `apply delay` old, GET, then Confirm."""
+
+    fence: int
+    why: Why
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The event took effect."""
+
+    revision: int
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """The record is not the caller's any more: whatever the caller knows of it is out of date."""
+
+
+Answer = GraceRunning | Busy | Replayed | Granted | TakenOver | Done | Fenced

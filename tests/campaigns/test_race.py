@@ -1,0 +1,29 @@
+"""A short race per store, and one around noclobber that has to lose: a check that cannot fail shows nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.campaigns.race import STORES, Race, run
+
+SECONDS = 4.0
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_two_processes_on_one_store_lose_nothing(store: str, tmp_path: Path) -> None:
+    result = run(Race(store, seconds=SECONDS), tmp_path)
+
+    assert result.violations == []
+    assert result.unexpected == {}
+    assert result.lost == 0
+    # Without faults nobody is left in doubt.
+    assert result.unknown == 0
+    assert result.acknowledged > 0
+    assert result.conflicts > 0
+
+
+def test_the_same_race_around_noclobber_loses_updates(tmp_path: Path) -> None:
+    result = run(Race(None, seconds=1.0), tmp_path)
+
+    assert result.lost > 0
+    assert not result.passed

@@ -1,0 +1,24 @@
+"""Every test of the gateway runs on the loop that it is served with; `test_wire_count.py` on asyncio's as well."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import pytest
+import uvloop
+
+from .legacy import Legacy
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"uvloop": uvloop.new_event_loop}
+    if item.path.name == "test_wire_count.py":
+        loops["asyncio"] = asyncio.new_event_loop
+    return loops
+
+
+@pytest.fixture
+async def legacy() -> AsyncIterator[Legacy]:
+    """A last-write-wins backend with one document."""
+    async with Legacy() as backend:
+        backend.documents["/doc"] = b'{"count": 1}'
+        yield backend
