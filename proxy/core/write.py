@@ -8,7 +8,7 @@ The protocol is checked exhaustively by a model of its own; a change here is a c
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from ..errors import IllegalTransition
 from .event import Answer, Begin, Busy, Confirm, Done, Event, Fenced, Finish, GraceRunning, Granted, Kind, Renew, Replayed, TakenOver, Why
@@ -92,6 +92,8 @@ TRANSITIONS: Mapping[tuple[Phase, Kind], Row] = {
     (Phase.LOST, Kind.RENEW): Row(None, Says.FENCED),
 }
 
+CONFIRMS = frozenset({Kind.PROCEED, Kind.SETTLE})
+FINISHES = frozenset({Kind.COMMIT, Kind.ABORT, Kind.MARK})
 NEEDS_LEASE = frozenset({Kind.PROCEED, Kind.SETTLE, Kind.RENEW})
 """Events that a lapsed lease fences off even if nobody took it over. A commit, abort or mark only reports what has already happened."""
 
@@ -101,17 +103,17 @@ def step(snapshot: Snapshot, event: Event) -> Step:
     match event:
         case Begin():
             return _begin(snapshot, event)
-        case Confirm():
+        case Confirm() if event.kind in CONFIRMS:
             return _confirm(snapshot, event)
-        case Finish():
+        case Finish() if event.kind in FINISHES:
             return _finish(snapshot, event)
         case Renew():
             row, record = _own(snapshot, event.owner, event.fence, Kind.RENEW)
             if row.becomes is None:
                 return Step(None, 0.0, Fenced())
             return Step(record, event.lease_seconds, Done(record.revision, record.epoch))
-        case _:  # pragma: no cover
-            assert_never(event)
+        case _:
+            raise IllegalTransition(f"{event.kind.name} cannot be the kind of a {type(event).__name__}")
 
 
 def phase_at_begin(snapshot: Snapshot, event: Begin) -> Phase:
@@ -123,10 +125,10 @@ def phase_at_begin(snapshot: Snapshot, event: Begin) -> Phase:
         return Phase.ABSENT
     if record.lineage != snapshot.lineage:
         return Phase.FOREIGN
-    if record.owner == event.owner:
-        return Phase.OWN_PENDING if record.state is State.PENDING else Phase.OWN_UNKNOWN
     if record.owner and record.lease_end > snapshot.now:
-        return Phase.HELD
+        if record.owner != event.owner:
+            return Phase.HELD
+        return Phase.OWN_PENDING if record.state is State.PENDING else Phase.OWN_UNKNOWN
     if record.state is State.PENDING:
         return Phase.ABANDONED
     if record.state is State.UNKNOWN:
@@ -141,9 +143,11 @@ def phase_of_own(snapshot: Snapshot, owner: str, fence: int, kind: Kind) -> Phas
     record = snapshot.record
     if record is None or record.lineage != snapshot.lineage:
         return Phase.LOST
-    if kind is Kind.COMMIT and (record.last.owner, record.last.fence) == (owner, fence):
+    if record.fence != fence:
+        return Phase.LOST
+    if kind is Kind.COMMIT and record.last.owner == owner and record.last.fence == fence:
         return Phase.COMMITTED
-    if record.owner != owner or record.fence != fence:
+    if record.owner != owner:
         return Phase.LOST
     if kind in NEEDS_LEASE and record.lease_end <= snapshot.now:
         return Phase.LOST
@@ -246,11 +250,13 @@ def _finish(snapshot: Snapshot, event: Finish) -> Step:
     if row.becomes is None:
         return Step(None, 0.0, Done(record.revision, record.epoch))
     is_commit, is_mark = event.kind is Kind.COMMIT, event.kind is Kind.MARK
+    # An abort may have seen that someone went round us: then the number names a state that does not stand any more, and is burned too.
+    burns = is_commit or (event.version != record.version and NOT_KNOWN not in (event.version, record.version))
     finished = Record(
         state=row.becomes,
         lineage=record.lineage,
         epoch=record.epoch,
-        revision=record.revision + 1 if is_commit else record.revision,
+        revision=record.revision + 1 if burns else record.revision,
         version=event.version if is_commit else event.version or record.version,
         fence=record.fence,
         owner="",

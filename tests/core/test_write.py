@@ -363,26 +363,22 @@ def test_a_doubt_is_over_once_it_is_confirmed() -> None:
     assert (marked.state, marked.unknown_since) == (State.UNKNOWN, None)
 
 
-# ---- defects known today -----------------------------------------------------------------------------------------------------------
+# ---- what a defect once allowed -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="a begin that comes again after its lease ran out is answered as if the lease were running")
 def test_an_expired_grant_is_not_granted_again() -> None:
     assert not isinstance(step(at(MINE, 1003.0), BEGIN).answer, Granted)
 
 
-@pytest.mark.xfail(strict=True, reason="a repeated commit is told the number that was burned after it, for a state that it did not write")
 def test_a_repeated_commit_is_not_told_a_later_number() -> None:
     burned = MY_COMMIT._replace(revision=9, version=NOT_KNOWN, fence=6)
     assert step(at(burned), COMMIT).answer in (Fenced(), Done(8, EPOCH))
 
 
-@pytest.mark.xfail(strict=True, reason="an abort that saw another state than the remembered one keeps the number of the remembered one")
 def test_an_abort_that_saw_another_state_burns_the_number() -> None:
     assert step(at(MINE), Finish("me", 4, Kind.ABORT, V8)).answer == Done(8, EPOCH)
 
 
-@pytest.mark.xfail(strict=True, reason="Finish and Confirm take any kind: a finish that renews leaves a pending record without an owner")
 @pytest.mark.parametrize(
     "event",
     [Finish("me", 4, Kind.RENEW), Finish("me", 4, Kind.BEGIN), Confirm("me", 4, Kind.ABORT, V7, 5.0)],

@@ -64,6 +64,9 @@ class Stage(Enum):
     COMMITTING = "asked to commit and heard nothing"
 
 
+BUSY_STAGES = tuple(stage for stage in Stage if stage is not Stage.IDLE)
+
+
 @dataclass
 class Write:
     """A write on its way. `abandoned_at` is when its connection is reset at the latest."""
@@ -315,7 +318,9 @@ class Writers(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, WRITERS - 1))
     def crash(self, number: int) -> None:
-        writer = self.writers[number]
+        writer = self._at(number, *BUSY_STAGES)
+        if writer is None:
+            return
         self._abandon(writer)
         writer.snapshot = None
         self._start(writer)
@@ -344,8 +349,10 @@ class Writers(RuleBasedStateMachine):
 
     @rule()
     def fail_over(self) -> None:
-        """The store's history is lost: what stands is an older state of it, or nothing."""
+        """The store's history is lost: what stands is an older state of it, or nothing. Not too often, or no write gets anywhere."""
         register = self.register
+        if register.now - register.lineage_since < 2 * GRACE:
+            return
         register.swaps += 1
         register.lineage = f"{register.swaps:08d}-lineage"
         register.lineage_since = register.now

@@ -1,6 +1,7 @@
 """A client on a raw socket: it sends what it is told, once, and says exactly what came back."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -154,6 +155,12 @@ class Client:
             body += await self._reader.readexactly(size)
             assert await self._reader.readexactly(2) == b"\r\n"
         assert await self._reader.readexactly(2) == b"\r\n"
+
+    async def check_boundary(self) -> None:
+        """Check that nothing but another answer, or the end, comes after an answer."""
+        self.send(b"GET /% HTTP/1.1\r\nHost: a\r\n\r\n")
+        with contextlib.suppress(NoAnswer):
+            assert (await self.answer(b"GET")).status == 400
 
     async def rest(self) -> bytes:
         """Read all that still comes until the connection ends."""
