@@ -23,10 +23,10 @@ from .exchange import Exchange
 from .judging import judge
 from .lease import Lease
 from .metrics import RouteMetrics
-from .reply import OUTCOME_UNKNOWN, Held, Reply, Streamed, problem
+from .reply import OUTCOME_UNKNOWN, Body, Held, Reply, Streamed, problem
 from .representation import Representations, Sighting
 from .rules import AfterWrite, PutEtag, Verify
-from .spool import Spool
+from .spool import Spool, SpoolLimits
 
 _logger = logging.getLogger("noclobber")
 _NO_STORE = b"Cache-Control: no-store\r\n"
@@ -132,54 +132,46 @@ class Attempt:
         conditional = sighting is not None and sighting.native
         started = perf_counter()
         try:
-            answer, content, whole = await self._exchange_once(connection, conditional)
+            heard = await self._exchange_once(connection, conditional)
         except OriginError as failure:
             if failure.delivery is Delivery.NOT_SENT:
                 await self._withdraw(sighting)
                 return problem(Problem.NOT_SENT, "The write was not sent.", self._exchange.target.path)
-            return await self._unknown("The backend broke off before its answer was complete.")
+            return await self._unknown("The backend broke off before its answer began.")
         except TimeoutError:
             return await self._unknown("The backend did not answer in time; the request was reset.")
         finally:
             self._exchange.upstream_seconds += perf_counter() - started
-        fields = read_answer_fields(answer.fields)
-        outcome = classify(answer.status, Judge.BACKEND_TOO if conditional else Judge.NOCLOBBER)
-        self._exchange.outcome = outcome.value
+        outcome = classify(heard.answer.status, Judge.BACKEND_TOO if conditional else Judge.NOCLOBBER)
         if outcome is Outcome.APPLIED:
-            return await self._commit(answer, fields, content, whole, sighting)
-        if outcome is Outcome.NOT_APPLIED and whole:
+            return await self._commit(heard, sighting)
+        if outcome is Outcome.NOT_APPLIED and heard.is_whole:
+            self._exchange.outcome = outcome.value
             await self._tell(Kind.ABORT, self._version(sighting))
-            return self._relay(answer, fields, content, whole, [b"ETag: %b\r\n" % value for value in fields.etags])
-        self._metrics.unknown_outcomes.inc()
-        await self._tell(Kind.MARK)
-        self._exchange.outcome = Outcome.UNKNOWN.value
-        return self._relay(answer, fields, content, whole, [OUTCOME_UNKNOWN])
+            return heard.reply([b"ETag: %b\r\n" % value for value in heard.fields.etags])
+        await self._mark()
+        return heard.reply([OUTCOME_UNKNOWN])
 
-    async def _exchange_once(self, connection: ReservedConnection, conditional: bool) -> tuple[OriginAnswer, Spool, bool]:
-        """Send, and take the answer in; False beside it when its content was cut. Past the lease's deadline all is reset: TimeoutError."""
+    async def _exchange_once(self, connection: ReservedConnection, conditional: bool) -> "_Heard":
+        """Send, and take the answer in. Past the lease's deadline all is reset: TimeoutError, unless the head of the answer had come."""
         exchange, lease = self._exchange, self._lease
         lines = exchange.lines_to_write_conditionally() if conditional else exchange.lines_to_write()
         body = self._body
         payload = StreamedBody(body.size_bytes, body.pieces()) if isinstance(body, Spool) else body
         request = OriginRequest(exchange.method, exchange.target.forwarded, lines, payload)
+        heard: _Heard | None = None
         lease.limit_write()
         try:
             async with asyncio.timeout(lease.left_seconds) as limit:
                 lease.watch(lambda: self._extend(limit))
-                answer = await connection.send(request, self._gate)
-                content = Spool(self._representations.hold_limits)
-                try:
-                    while piece := await answer.read():
-                        await content.add(piece)
-                except OriginError:
-                    return answer, content, False
-                except BaseException:
-                    answer.abandon()
-                    content.close()
-                    raise
-                return answer, content, True
+                heard = _Heard(await connection.send(request, self._gate))
+                await heard.listen(self._representations.hold_limits)
+        except TimeoutError:
+            if heard is None:
+                raise
         finally:
             lease.watch(None)
+        return heard
 
     def _extend(self, limit: asyncio.Timeout) -> None:
         if not limit.expired():
@@ -192,35 +184,20 @@ class Attempt:
         return opens
 
     async def _unknown(self, detail: str) -> Reply:
+        await self._mark()
+        return problem(Problem.OUTCOME_UNKNOWN, detail, self._exchange.target.path)
+
+    async def _mark(self) -> None:
         self._exchange.outcome = Outcome.UNKNOWN.value
         self._metrics.unknown_outcomes.inc()
         await self._tell(Kind.MARK)
-        return problem(Problem.OUTCOME_UNKNOWN, detail, self._exchange.target.path)
-
-    def _relay(self, answer: OriginAnswer, fields: AnswerFields, content: Spool, whole: bool, lines: list[bytes]) -> Reply:
-        """Pass the backend's answer on. One that was cut is cut for the client as well: it must not take a half for the whole."""
-        head = [*fields.passing, *lines]
-        if answer.status in (204, 304):
-            content.close()
-            return Reply(answer.status, answer.reason, head, None, fields.date)
-        if not whole:
-            return Reply(answer.status, answer.reason, head, Streamed(answer.content_length, content, answer), fields.date)
-        small = content.whole()
-        body = Held(content, 0, content.size_bytes) if small is None else small
-        return Reply(answer.status, answer.reason, head, body, fields.date)
 
     # ---- W6, W7: the new tag, the commit --------------------------------------------------------------------------------------------
 
-    async def _commit(
-        self,
-        answer: OriginAnswer,
-        fields: AnswerFields,
-        content: Spool,
-        whole: bool,
-        sighting: Sighting | None,
-    ) -> Reply:
+    async def _commit(self, heard: "_Heard", sighting: Sighting | None) -> Reply:
         exchange = self._exchange
-        tag = await self._new_tag(answer, fields, content, sighting) if whole else None
+        exchange.outcome = Outcome.APPLIED.value
+        tag = await self._new_tag(heard, sighting) if heard.is_whole else None
         version = NOT_KNOWN if exchange.target.query else version_of(tag)
         lines = []
         if await self._tell(Kind.COMMIT, version):
@@ -228,19 +205,19 @@ class Attempt:
                 lines.append(b"ETag: %b\r\n" % bytes(tag))
         else:
             # FENCED, or the store is gone: applied, but what stands now is not ours to name (protocol §5, W7).
-            fields.passing = [line for line in fields.passing if not line.lower().startswith(b"cache-control:")]
+            heard.fields.passing = [line for line in heard.fields.passing if not line.lower().startswith(b"cache-control:")]
             lines.append(_NO_STORE)
         if not exchange.names_a_state:
             self._metrics.unprotected_writes.inc()
-        return self._relay(answer, fields, content, whole, lines)
+        return heard.reply(lines)
 
-    async def _new_tag(self, answer: OriginAnswer, fields: AnswerFields, content: Spool, sighting: Sighting | None) -> EntityTag | None:
+    async def _new_tag(self, heard: "_Heard", sighting: Sighting | None) -> EntityTag | None:
         """The tag of what stands after the write, if it can be had. A 201 to a POST speaks of another resource (RFC 9110 §15.3.2)."""
         exchange, rules = self._exchange, self._exchange.rules
-        if exchange.method == b"DELETE" or (exchange.method == b"POST" and answer.status not in (200, 204)):
+        if exchange.method == b"DELETE" or (exchange.method == b"POST" and heard.answer.status not in (200, 204)):
             return None
         if rules.strategy is Strategy.NATIVE or (sighting is not None and sighting.native):
-            native = native_tag(fields.etags)
+            native = native_tag(heard.fields.etags)
             if native is not None:
                 return native
         if rules.after_write is AfterWrite.READ_BACK:
@@ -250,8 +227,7 @@ class Attempt:
                 return None
         if rules.after_write is AfterWrite.NONE:
             return None
-        source: bytes | Spool = content if rules.after_write is AfterWrite.RESPONSE else self._body or b""
-        return await self._digest(fields, source)
+        return await self._digest(heard.fields, heard.content if rules.after_write is AfterWrite.RESPONSE else self._body or b"")
 
     async def _digest(self, fields: AnswerFields, source: bytes | Spool) -> EntityTag | None:
         size = len(source) if isinstance(source, bytes) else source.size_bytes
@@ -288,3 +264,45 @@ class Attempt:
             return not isinstance(await self._lease.finish(kind, version), Fenced)
         except StoreError:
             return False
+
+
+class _Heard:
+    """The backend's answer to the write, as far as it came. `is_whole`: to its end."""
+
+    __slots__ = ("answer", "content", "fields", "is_whole")
+
+    def __init__(self, answer: OriginAnswer) -> None:
+        self.answer = answer
+        self.fields = read_answer_fields(answer.fields)
+        self.content: bytes | Spool = b""
+        self.is_whole = False
+
+    async def listen(self, limits: SpoolLimits) -> None:
+        """Take the content in. Where it is cut, what had come is kept: the head alone says what became of the write."""
+        spool: Spool | None = None
+        try:
+            while piece := await self.answer.read():
+                if not self.content:
+                    self.content = piece
+                    continue
+                if spool is None:
+                    spool = Spool(limits)
+                    await spool.add(self.content if isinstance(self.content, bytes) else b"")
+                    self.content = spool
+                await spool.add(piece)
+        except OriginError:
+            return
+        except BaseException:
+            self.answer.abandon()
+            raise
+        self.is_whole = True
+
+    def reply(self, lines: list[bytes]) -> Reply:
+        """Pass the answer on. One that was cut is cut for the client as well: it must not take a half for the whole."""
+        answer, fields, content = self.answer, self.fields, self.content
+        body: Body = content if isinstance(content, bytes) else Held(content, 0, content.size_bytes)
+        if answer.status in (204, 304):
+            body = None
+        elif not self.is_whole:
+            body = Streamed(answer.content_length, content, answer)
+        return Reply(answer.status, answer.reason, [*fields.passing, *lines], body, fields.date)

@@ -9,7 +9,7 @@ from ..core.resource import ResourceKey
 from ..core.target import Target
 from ..origin.port import StreamedBody
 from ..store.port import StoreKey
-from .rules import Rules
+from .rules import Rules, SafeMethods
 
 # A compressing backend would give one state as many tags as codings; asked for identity, it gives one.
 _IDENTITY = b"Accept-Encoding: identity\r\n"
@@ -60,8 +60,12 @@ class Exchange:
 
     def lines_to_relay(self) -> bytes:
         """The fields of a GET or HEAD that the backend judges itself: all but the coding is left to it."""
-        ranges = [b"Range: %b\r\n" % value for value in self.fields.ranges]
-        return b"".join((*self.fields.passing, *self.fields.content, *self.fields.condition_lines, *ranges, _IDENTITY, self.via))
+        fields = self.fields
+        conditions = fields.condition_lines
+        if self.rules.safe_methods is SafeMethods.IGNORE:
+            conditions = [line for line in conditions if line.lower().startswith(b"if-range:")]
+        ranges = [b"Range: %b\r\n" % value for value in fields.ranges]
+        return b"".join((*fields.passing, *fields.content, *conditions, *ranges, _IDENTITY, self.via))
 
     def lines_to_verify(self) -> bytes:
         """The fields of a GET on behalf of the writer, with the writer's own credentials and nothing of the body's."""

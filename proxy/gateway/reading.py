@@ -20,6 +20,8 @@ from .spool import Spool
 
 REMEMBERED_NATIVE = 65536
 
+# The answer to a range that a native backend cut itself: its preconditions are judged here all the same.
+_PARTIAL_CONTENT = 206
 _PROCEED = Judgement(Verdict.PROCEED, b"")
 _BYTE_RANGES = b"Accept-Ranges: bytes\r\n"
 
@@ -69,17 +71,19 @@ class Reading:
 
     async def _answer(self, exchange: Exchange, answer: OriginAnswer, asked: bytes) -> Reply:
         fields = read_answer_fields(answer.fields)
-        if answer.status not in REPRESENTATION_STATUSES:
+        if answer.status not in REPRESENTATION_STATUSES and answer.status != _PARTIAL_CONTENT:
             # RFC 9110 §13.2.1: preconditions count only where the answer without them would be a success.
             return self._relay(exchange, answer, fields, asked)
         tag = self._representations.native_tag(exchange, fields)
         if tag is not None:
             self._remember_native(exchange.key)
             return self._answer_native(exchange, answer, fields, tag, asked)
+        if answer.status == _PARTIAL_CONTENT:
+            return self._relay(exchange, answer, fields, asked)
         self._natives.pop(exchange.key, None)
         digest = None if asked == b"HEAD" else self._representations.digest(exchange, fields, answer.content_length)
         if digest is None:
-            return self._answer_untagged(exchange, answer, fields, None, asked)
+            return self._answer_untagged(exchange, answer, fields, b"", asked)
         if answer.content_length is not None and answer.content_length <= self._representations.hold_limits.memory_bytes:
             content = await self._read_small(exchange, answer)
             digest.add(content)
@@ -125,13 +129,13 @@ class Reading:
             return refused
         return self._relay(exchange, answer, fields, asked)
 
-    def _answer_untagged(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, held: Spool | None, asked: bytes) -> Reply:
+    def _answer_untagged(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, held: bytes | Spool, asked: bytes) -> Reply:
         """Stream what is too large to be tagged. The backend's own weak tag is dropped with it: tags of two makers never mix."""
         current = self._representations.present(fields, None, time.time())
         refused = self._refuse(exchange, self._judge(exchange, current), fields, None)
         if refused is None and exchange.method != b"HEAD":
             return Reply(answer.status, answer.reason, fields.passing, Streamed(answer.content_length, held, answer), fields.date)
-        if held is not None:
+        if isinstance(held, Spool):
             held.close()
         if asked != b"HEAD":
             answer.abandon()
@@ -157,11 +161,9 @@ class Reading:
         return Reply(answer.status, answer.reason, lines, content if isinstance(content, bytes) else Held(content, 0, size), fields.date)
 
     def _judge(self, exchange: Exchange, current: Present) -> Judgement:
-        if not exchange.has_conditions:
+        if not exchange.has_conditions or exchange.rules.safe_methods is SafeMethods.IGNORE:
             return _PROCEED
         judgement = evaluate(exchange.method, exchange.conditions, current)
-        if judgement.verdict is Verdict.FAILED and exchange.rules.safe_methods is SafeMethods.IGNORE:
-            judgement = _PROCEED
         exchange.verdict = judgement.verdict.name.lower()
         return judgement
 

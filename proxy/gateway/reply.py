@@ -27,10 +27,10 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """A body that is passed on as it comes. `length` None: not known, so it goes out chunked. `held` is what was read already."""
+    """A body that is passed on as it comes. `length` None: not known, so it goes out chunked. `held` is what was read of it already."""
 
     length: int | None
-    held: Spool | None
+    held: bytes | Spool
     answer: OriginAnswer
 
 
@@ -78,7 +78,7 @@ class Reply:
             self.body.spool.close()
         elif isinstance(self.body, Streamed):
             self.body.answer.abandon()
-            if self.body.held is not None:
+            if isinstance(self.body.held, Spool):
                 self.body.held.close()
 
 
@@ -135,9 +135,11 @@ async def send(reply: Reply, writer: Writer, connection: bytes) -> None:
 
 
 async def _stream(body: Streamed) -> AsyncIterator[bytes]:
-    if body.held is not None:
+    if isinstance(body.held, Spool):
         async for piece in body.held.pieces():
             yield piece
+    elif body.held:
+        yield body.held
     while piece := await body.answer.read():
         yield piece
 
@@ -151,7 +153,7 @@ def relay(answer: OriginAnswer, fields: AnswerFields, lines: Iterable[bytes], me
     elif answer.status in (204, 304):
         body = None
     else:
-        body = Streamed(length, None, answer)
+        body = Streamed(length, b"", answer)
     return Reply(answer.status, answer.reason, [*fields.passing, *lines], body, fields.date)
 
 

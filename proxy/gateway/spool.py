@@ -5,7 +5,7 @@ Fifty clients that send 200 MB each cost fifty times `memory_bytes` of memory, a
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import IO
 
@@ -96,3 +96,21 @@ class Spool:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+async def take(read: Callable[[], Awaitable[bytes]], limits: SpoolLimits) -> bytes | Spool:
+    """Read a body to its end; as plain bytes if it came in one small piece, as most do. BodyTooLarge past the cap."""
+    first = await read()
+    following = await read() if first else b""
+    if not following and len(first) <= min(limits.memory_bytes, limits.max_bytes):
+        return first
+    spool = Spool(limits)
+    try:
+        await spool.add(first)
+        while following:
+            await spool.add(following)
+            following = await read()
+    except BaseException:
+        spool.close()
+        raise
+    return spool

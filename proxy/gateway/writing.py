@@ -22,7 +22,7 @@ from .metrics import RouteMetrics
 from .reply import Reply, problem
 from .representation import Representations
 from .rules import Missing
-from .spool import Spool, SpoolLimits
+from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks
 
 
@@ -66,19 +66,11 @@ class Writing:
         """Have the body whole before the lease is taken: a slow client never holds one."""
         started = perf_counter()
         await exchange.continue_()
-        spool = Spool(self._body_limits)
         try:
-            while piece := await exchange.read_body():
-                await spool.add(piece)
-        except BaseException:
-            spool.close()
-            raise
+            body = await take(exchange.read_body, self._body_limits)
         finally:
             exchange.waiting_seconds += perf_counter() - started
-        small = spool.whole()
-        if small is None:
-            return spool
-        return small if small or exchange.method in METHODS_WITH_BODY else None
+        return body if body or exchange.method in METHODS_WITH_BODY else None
 
     # ---- W2 -----------------------------------------------------------------------------------------------------------------------
 

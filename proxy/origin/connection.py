@@ -16,7 +16,7 @@ from .deadline import Deadline
 from .options import OriginOptions
 from .parsing import AnswerParser
 from .port import Interim, OriginRequest, StreamedBody
-from .upload import Gate, Stopped, Upload
+from .upload import Gate, Head, Upload
 from .wire import Wire
 
 MAX_HELD_BYTES = 256 * 1024
@@ -52,11 +52,8 @@ class Connection(asyncio.Protocol):
         "_options",
         "_parser",
         "_transport",
-        "_unsent_bytes",
         "_upload",
         "_wire",
-        "has_room",
-        "has_written",
         "idle_since",
         "is_closed",
         "was_used",
@@ -71,13 +68,11 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._parser = AnswerParser(self)
         self._deadline = Deadline(loop, self._on_expiry)
-        self._head: asyncio.Future[Answer] | None = None
+        self._head: Head | None = None
         self._answer: Answer | None = None
         self._upload: Upload | None = None
-        self._unsent_bytes = 0
         self._is_busy = self._has_sent_all = self._has_reading_paused = self._is_lost = False
-        self.has_room = True
-        self.has_written = self.was_used = self.is_closed = False
+        self.was_used = self.is_closed = False
         self.idle_since = 0.0
 
     # ---- for the pool --------------------------------------------------------------------------------------------------------------
@@ -131,8 +126,9 @@ class Connection(asyncio.Protocol):
         nothing was written it goes home, or was found closed.
         """
         body = request.body
-        head: asyncio.Future[Answer] | None = None
-        self.has_written = self._has_sent_all = False
+        head: Head | None = None
+        self._has_sent_all = False
+        self._upload = None
         self._parser.expect(request.method, interim)
         try:
             if body is None:
@@ -142,61 +138,35 @@ class Connection(asyncio.Protocol):
                 head = self._begin(framing.with_body(request, body), gate)
                 self._end_sending()
             else:
-                head = await self._upload_of(request, body, gate)
+                head = await self._send_in_pieces(request, body, gate)
             return await head
         except BaseException:
             self._give_up(head)
             raise
 
-    async def _upload_of(self, request: OriginRequest, body: bytes | StreamedBody, gate: Gate | None) -> asyncio.Future[Answer]:
+    async def _send_in_pieces(self, request: OriginRequest, body: bytes | StreamedBody, gate: Gate | None) -> Head:
         """Send until the end, or until a final answer or a failure makes it pointless: the future tells which."""
-        if isinstance(body, bytes):
-            body = StreamedBody(len(body), framing.pieces_of(body))
-        self._upload = upload = Upload(self, request, body, gate)
-        try:
-            is_all_written = await upload.run()
-        finally:
-            self._upload = None
-        head = self._head
-        assert head is not None
+        self._upload = upload = Upload(request, body, gate, self._begin_late, self._transport, self._deadline, self._options.idle_seconds)
+        is_all_written = await upload.run()
+        assert upload.head is not None
         if is_all_written and not self.is_closed:
-            self._unsent_bytes = self._transport.get_write_buffer_size()
             self._end_sending()
-        return head
+        return upload.head
 
-    def write_first(self, data: bytes, gate: Gate | None) -> None:
-        """Write the first bytes of a body that goes out in pieces. Its source may have taken its time, so the socket is asked again."""
+    def _begin_late(self, data: bytes, gate: Gate | None) -> Head:
+        """Begin after the body's source has taken its time: the socket is asked once more."""
         if not self.is_silent():
             self.close()
-        self._begin(data, gate)
+        return self._begin(data, gate)
 
-    def write_more(self, data: bytes, gate: Gate | None) -> None:
-        """Write further bytes."""
-        if self.is_closed or self._transport.is_closing():
-            raise Stopped
-        if gate is not None and not gate():
-            raise OriginTimeout("the time to send was over before the last piece", Delivery.MAYBE_SENT)
-        self._transport.write(data)
-
-    def wait_for_room(self) -> None:
-        """Give the backend its time to take what was written."""
-        self._unsent_bytes = self._transport.get_write_buffer_size()
-        self._deadline.expect(self._options.idle_seconds)
-
-    def have_room(self) -> None:
-        """Stop that clock; the one of an early answer runs on."""
-        if self._answer is None:
-            self._deadline.at = math.inf
-
-    def _begin(self, data: bytes, gate: Gate | None) -> asyncio.Future[Answer]:
+    def _begin(self, data: bytes, gate: Gate | None) -> Head:
         """Write the first bytes of a request. Nothing may come between the gate and the write."""
         if self.is_closed or self._transport.is_closing():
             self.close()
             raise OriginUnreachable("the backend closed the connection before it was used")
         if gate is not None and not gate():
             raise OriginUnreachable("the time to send was over before the first byte")
-        self._is_busy = self.has_written = True
-        self._unsent_bytes = 0
+        self._is_busy = True
         self._head = head = self._loop.create_future()
         self._transport.write(data)
         return head
@@ -207,19 +177,18 @@ class Connection(asyncio.Protocol):
         if self._answer is None:
             self._deadline.expect(self._options.first_byte_seconds)
 
-    def _give_up(self, head: asyncio.Future[Answer] | None) -> None:
+    def _give_up(self, head: Head | None) -> None:
         """Clean up after an exchange that failed or was cancelled.
 
         The caller may have been cancelled in the very turn of the loop in which the answer came, or even ended: then the connection is
         home already, perhaps with another request on it, and only the answer knows.
         """
+        if head is None and self._upload is not None:
+            head = self._upload.head
         if head is None:
-            if not self.has_written:
-                if not self.is_closed:
-                    self._home.give_back(self)
-                return
-            head = self._head
-        assert head is not None
+            if not self.is_closed:
+                self._home.give_back(self)
+            return
         if not head.done():
             head.cancel()
         if head.cancelled():
@@ -246,13 +215,12 @@ class Connection(asyncio.Protocol):
         self._answer = None
         self._is_busy = False
         self._deadline.at = math.inf
-        if self._has_reading_paused:
-            self._has_reading_paused = False
-            self._transport.resume_reading()
         if not self._has_sent_all:
             # An early answer. What is still buffered of the request must not leave.
             self._drop()
         elif self._parser.persists and not self._parser.has_leftover and not self._transport.is_closing():
+            # An idle connection must not keep an answer alive.
+            self._head = self._parser.answer = None
             self._home.give_back(self)
         else:
             self.close()
@@ -268,9 +236,7 @@ class Connection(asyncio.Protocol):
 
     def _on_expiry(self) -> None:
         """Fail, unless the backend still takes the body, if slowly."""
-        unsent_bytes = self._transport.get_write_buffer_size()
-        if unsent_bytes < self._unsent_bytes:
-            self._unsent_bytes = unsent_bytes
+        if self._upload is not None and self._upload.has_moved():
             self._deadline.expect(self._deadline.seconds)
         else:
             self._fail(OriginTimeout(f"nothing moved for {self._deadline.seconds:g} s", Delivery.MAYBE_SENT))
@@ -342,13 +308,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The backend does not take what we send."""
-        self.has_room = False
+        if self._upload is not None:
+            self._upload.pause()
 
     def resume_writing(self) -> None:
         """The backend has taken most of it."""
-        self.has_room = True
         if self._upload is not None:
-            self._upload.go_on()
+            self._upload.resume()
 
     def _end_of_stream(self) -> None:
         if not self._is_busy:

@@ -42,8 +42,8 @@ class HttpOrigin:
         return await connection.exchange(request, None, interim)
 
     async def reserve(self) -> ReservedConnection:
-        """Take a live connection for a write; OriginUnreachable when none can be had in time."""
-        return Reserved(self.pool, await self.pool.acquire_silent())
+        """Take a connection for a write; OriginUnreachable when none can be had in time. `send` looks once more whether it is live."""
+        return Reserved(self.pool, self.pool.take() or await self.pool.acquire())
 
     async def send(self, request: OriginRequest, interim: Interim | None = None) -> OriginAnswer:
         """Send request exactly once, whatever happens to it: for what is neither a read nor guarded."""

@@ -147,13 +147,13 @@ class AnswerParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect a field. White space around a value is no part of it (RFC 9110 §5.5), and the parser leaves what trails."""
         self._fields.append((name, value.rstrip(b" \t")))
-        if len(self._fields) > MAX_FIELDS:
-            raise _Refused(f"more than {MAX_FIELDS} fields")
 
     def on_headers_complete(self) -> None:
         """Make the answer, or hand an interim one on."""
         status: int = self._machine.get_status_code()
         fields = self._fields
+        if len(fields) > MAX_FIELDS:
+            raise _Refused(f"more than {MAX_FIELDS} fields")
         if self._quiet_bytes > MAX_HEAD_BYTES and _size_of(fields) > MAX_HEAD_BYTES:
             raise _Refused(f"a head of more than {MAX_HEAD_BYTES} bytes")
         if status < _OK:
@@ -179,6 +179,8 @@ class AnswerParser:
     def on_message_complete(self) -> None:
         """Note the end of the answer; the end of an interim one is none."""
         if self.answer is not None and not self.is_complete:
+            if len(self._fields) > MAX_FIELDS:
+                raise _Refused(f"more than {MAX_FIELDS} trailers")
             self.is_complete = True
             self.persists = self._machine.should_keep_alive()
 

@@ -222,8 +222,12 @@ class Pool:
                 connection.reset("this client is closed")
             else:
                 connection.close()
+        await self._farewell()
+        for connection in list(self._present):
+            connection.reset("this client is closed")
+        await self._farewell()
+
+    async def _farewell(self) -> None:
         if self._present:
             self._emptied = asyncio.get_running_loop().create_future()
             await asyncio.wait({self._emptied}, timeout=_FAREWELL_SECONDS)
-            for connection in list(self._present):
-                connection.reset("this client is closed")

@@ -194,8 +194,9 @@ def _read(reply: object, stamp: str = "") -> Swapped | Snapshot:
 class Batcher:
     """Send all commands of one tick of the loop in one piece, and hand each reply to its own caller.
 
-    One exchange runs at a time: what arrives meanwhile goes out together with the next. The conversation belongs to the task in here. A
-    caller that is cancelled leaves a future that nobody reads, and nothing else.
+    One exchange runs at a time: what arrives meanwhile goes out together with the next (two or four at a time were measured, and gain
+    nothing). So a caller waits for two timeouts at most. The conversation belongs to the task in here: a caller that is cancelled leaves
+    a future that nobody reads, and nothing else.
     """
 
     def __init__(self, client: Client, timeout_seconds: float) -> None:

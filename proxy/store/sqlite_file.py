@@ -196,7 +196,7 @@ def boot_identity() -> str:
 
 
 def lineage_of(database_id: str, boot_id: str) -> str:
-    """Name the history that database_id has during one boot. Hashed: its first characters must differ too (`core/write.py`, epochs)."""
+    """Name the history that database_id has during one boot. Hashed: its first characters must differ too (`core/record.py`, epochs)."""
     return hashlib.sha256(f"{database_id} {boot_id}".encode()).hexdigest()[:32]
 
 

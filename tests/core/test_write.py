@@ -363,7 +363,7 @@ def test_a_doubt_is_over_once_it_is_confirmed() -> None:
     assert (marked.state, marked.unknown_since) == (State.UNKNOWN, None)
 
 
-# ---- what a defect once allowed -----------------------------------------------------------------------------------------------------------
+# ---- what a defect once allowed --------------------------------------------------------------------------------------------------------
 
 
 def test_an_expired_grant_is_not_granted_again() -> None:

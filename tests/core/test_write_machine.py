@@ -280,12 +280,10 @@ class Writers(RuleBasedStateMachine):
         writer = self._at(number, Stage.COMMITTING, Stage.APPLIED)
         if writer is None:
             return
-        is_first = writer.stage is Stage.APPLIED
         version = Version(f"v{writer.body}") if knows else NOT_KNOWN
         answer = self._bring(writer, Finish(writer.owner, writer.fence, Kind.COMMIT, version, writer.owner, "result"))
         writer.stage = Stage.COMMITTING
-        # Only the first answer is labelled: a repeated one may name a number that was burned since (see test_write.py).
-        if is_answered and is_first and isinstance(answer, Done):
+        if is_answered and isinstance(answer, Done):
             self.handed_out.add(((answer.epoch, answer.revision), writer.body))
         if is_answered:
             owner = writer.owner
@@ -361,22 +359,29 @@ class Writers(RuleBasedStateMachine):
 
     # ---- the usual course, so that runs get far ----
 
-    @rule(number=st.integers(0, WRITERS - 1))
-    def go_on(self, number: int) -> None:
-        """One writer does what it would do next if nothing went wrong."""
+    @rule(number=st.integers(0, WRITERS - 1), steps=st.integers(1, 12), knows=st.booleans())
+    def go_on(self, number: int, steps: int, knows: bool) -> None:
+        """One writer does what it would do next if nothing went wrong, several times over."""
+        for _ in range(steps):
+            self._go_on(number, knows)
+            self.everything_holds()
+
+    def _go_on(self, number: int, knows: bool) -> None:
         writer = self.writers[number]
         match writer.stage:
-            case Stage.IDLE if writer.label is None:
+            case Stage.IDLE if writer.label is None and _label(self.register.load()) is not None:
                 self.take_label(number)
-            case Stage.IDLE if writer.seen is None:
+            case Stage.IDLE if writer.label is not None and writer.seen is None:
                 self.take_body(number)
             case Stage.IDLE | Stage.ASKING:
                 self.begin(number, is_answered=True)
+                if writer.stage is Stage.IDLE:
+                    self.time_passes(LEASE, zombies_land=True)
             case Stage.WAITING if self.register.now < writer.doubt_ends:
                 self.renew(number)
-                self.time_passes(min(3.0, writer.doubt_ends - self.register.now), zombies_land=True)
+                self.time_passes(min(LEASE - 2 * MARGIN, writer.doubt_ends - self.register.now), zombies_land=True)
             case Stage.WAITING:
-                self.confirm(number, Kind.PROCEED, knows=True)
+                self.confirm(number, Kind.PROCEED, knows)
             case Stage.GRANTED:
                 self.send(number)
             case Stage.SENT:
@@ -384,13 +389,7 @@ class Writers(RuleBasedStateMachine):
             case Stage.REJECTED:
                 self.abort(number)
             case Stage.APPLIED | Stage.COMMITTING:
-                self.commit(number, is_answered=True, knows=True)
-
-    @rule(number=st.integers(0, WRITERS - 1), steps=st.integers(2, 8))
-    def go_on_for_a_while(self, number: int, steps: int) -> None:
-        for _ in range(steps):
-            self.go_on(number)
-            self.everything_holds()
+                self.commit(number, is_answered=True, knows=knows)
 
     # ---- what always holds ----
 

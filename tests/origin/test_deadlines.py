@@ -121,15 +121,15 @@ async def test_deadline_moves_without_touching_its_timer() -> None:
     loop = asyncio.get_running_loop()
     deadline = Deadline(loop, lambda: fired.append(loop.time()))
     began = loop.time()
-    deadline.expect(0.05)
+    deadline.expect(0.3)
     timer = deadline._timer
     for _ in range(4):
         await asyncio.sleep(0.01)
-        deadline.expect(0.05)
+        deadline.expect(0.3)
         assert deadline._timer is timer
-    await asyncio.sleep(0.15)
+    await asyncio.sleep(0.8)
     assert len(fired) == 1
-    assert 0.08 < fired[0] - began < 0.15
+    assert fired[0] - began >= 0.33
     deadline.expect(10)
     deadline.expect(0.02)
     await asyncio.sleep(0.05)

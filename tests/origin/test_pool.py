@@ -1,6 +1,7 @@
 """The pool: its limit, its queue, its order, and what it keeps."""
 
 import asyncio
+import gc
 import socket
 
 import pytest
@@ -9,7 +10,7 @@ from proxy.errors import Delivery, OriginBroken, OriginUnreachable
 from proxy.origin.http import Address, HttpOrigin, OriginOptions
 from proxy.origin.port import OriginAnswer
 
-from .asking import always, get, streamed, talking, whole, write
+from .asking import always, get, talking, whole, write
 from .scripted import Close, Hear, Reset, Say, Wait, WaitFor, ok, serve
 
 
@@ -45,6 +46,15 @@ async def test_a_connection_is_free_before_its_answer_is_read() -> None:
         answers = [await origin.fetch(get()) for _ in range(3)]
         assert [await whole(answer) for answer in answers] == [b"hello"] * 3
         assert len(backend.conversations) == 1
+
+
+async def test_an_idle_connection_keeps_no_answer_alive() -> None:
+    async with talking(serve(ok(), 9)) as (_, origin):
+        answer = await origin.fetch(get())
+        (connection,) = origin.pool._idle
+        gc.collect()
+        assert connection not in gc.get_referrers(answer)
+        assert connection._parser not in gc.get_referrers(answer)
 
 
 async def test_who_waits_is_served_in_order() -> None:
@@ -339,20 +349,3 @@ async def test_a_connection_that_comes_home_after_close_is_closed() -> None:
         origin.pool._is_closed = True
         reserved.release()
         assert origin.pool.places == 0
-
-
-async def test_a_stream_that_finds_its_connection_closed_sends_nothing() -> None:
-    """The body took its time; then its first piece must not go out on a connection that has ended."""
-    async with talking(serve(ok())) as (backend, origin):
-        reserved = await origin.reserve()
-        await asyncio.sleep(0.01)
-        body = streamed([b"abc", b"def"])
-
-        async def slow_gate_body() -> None:
-            backend.conversations[0].sock.shutdown(2)
-            await reserved.send(write(b"PUT", body), always)
-
-        connection = origin.pool._placed
-        assert len(connection) == 1
-        await slow_gate_body()
-        assert [conversation.requests for conversation in backend.conversations] == [0, 1]

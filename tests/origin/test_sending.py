@@ -175,6 +175,25 @@ async def test_a_source_that_fails_before_its_first_piece_sends_nothing() -> Non
         assert backend.heard == b""
 
 
+@pytest.mark.parametrize("has_been_seen", [True, False])
+async def test_a_source_that_outlasts_its_connection_sends_nothing(has_been_seen: bool) -> None:
+    """Its first piece must not go out on a connection that has ended; nor can it be had again for another one."""
+
+    async def slow() -> AsyncIterator[bytes]:
+        await asyncio.sleep(0.01)
+        backend.conversations[0].sock.shutdown(2)
+        if has_been_seen:
+            await asyncio.sleep(0.01)
+        yield b"abc"
+
+    async with talking(serve(ok(), 9)) as (backend, origin):
+        with pytest.raises(OriginUnreachable) as caught:
+            await origin.send(write(b"PUT", StreamedBody(None, slow())))
+        assert caught.value.delivery is Delivery.NOT_SENT
+        assert backend.requests == 0
+        assert origin.pool.places == 0
+
+
 # ---- early answers -----------------------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +224,26 @@ async def test_an_early_answer_stops_the_sending(way: str, waits: bool) -> None:
         assert await whole(answer) == b"no"
         assert origin.pool.places == 0
         assert len(backend.conversations) == 1
+
+
+async def test_a_source_that_is_deaf_to_its_cancelling_sends_no_more_either() -> None:
+    given = 0
+
+    async def deaf() -> AsyncIterator[bytes]:
+        nonlocal given
+        while given < 500:
+            given += 1
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                given += 100
+            yield b"abc"
+
+    async with talking([HearBytes(100), Say(TOO_LARGE[:-1]), Wait(0.1), Say(TOO_LARGE[-1:])]) as (_, origin):
+        answer = await origin.send(write(b"PUT", StreamedBody(None, deaf())))
+        assert answer.status == 413
+        assert 100 < given < 200
+        assert await whole(answer) == b"no"
 
 
 async def test_an_early_answer_to_a_large_body_in_one_piece() -> None:

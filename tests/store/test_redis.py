@@ -322,8 +322,9 @@ async def test_one_tick_is_one_piece(valkey: RedisServer, opened: OpenAt) -> Non
         relay.pieces.clear()
         outcomes = await asyncio.gather(*(store.swap(fresh_key(), ABSENT, lineage, RECORD, 0.0) for _ in range(50)))
         assert {type(outcome) for outcome in outcomes} == {Swapped}
-        assert len(relay.pieces) == 1
-        assert relay.pieces[0].count(b"EVALSHA") == 50
+        # One write of ours; the kernel may hand it over in two.
+        assert len(relay.pieces) <= 2
+        assert b"".join(relay.pieces).count(b"EVALSHA") == 50
         # What comes up while an exchange runs goes out together with the next.
         relay.pieces.clear()
         first = asyncio.get_running_loop().create_task(store.load(fresh_key()))
