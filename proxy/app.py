@@ -17,8 +17,9 @@ from .config import Address as Listener
 from .config import Config, Route
 from .core.resource import Routes
 from .gateway.admin import Admin
+from .gateway.arrival import Arrivals, RoutedRules
 from .gateway.events import AccessLog
-from .gateway.handler import Handler, RoutedRules
+from .gateway.handler import Handler
 from .gateway.lease import Leases, LeaseTimes
 from .gateway.metrics import Metrics, RouteMetrics, TimedStore
 from .gateway.readiness import Readiness
@@ -36,6 +37,8 @@ from .store.port import Store
 _logger = logging.getLogger("noclobber")
 SHUTDOWN_SECONDS = 1.0
 """What connections are given to close once nothing is in flight any more."""
+READ_BUFFER_BYTES = 32 * 1024
+"""Half of aiohttp's own: with uvloop up to 256 KB come on top of it for each connection, and the memory that we promise is 120 MB."""
 
 
 def serve(config: Config) -> int:
@@ -104,14 +107,9 @@ async def running(config: Config) -> AsyncIterator[Gateway]:
             log = AccessLog(sys.stdout.buffer)
             stack.callback(log.flush)
         unrouted = _routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics)
-        handler = Handler(
-            Routes((route.template, _routed(route, metrics)) for route in config.routes),
-            unrouted,
-            Reading(representations),
-            Writing(representations, leases, writes, limits),
-            config.server.via_name,
-            log,
-        )
+        routes = Routes((route.template, _routed(route, metrics)) for route in config.routes)
+        arrivals = Arrivals(routes, unrouted, config.server.via_name)
+        handler = Handler(arrivals, Reading(representations), Writing(representations, leases, writes, limits), log)
         metrics.observe(lambda: handler.in_flight, lambda: float(readiness.is_ready()))
         tasks.start(readiness.watch())
         admin = await _listen(stack, Admin(metrics, readiness), config.server.admin_address, config)
@@ -157,6 +155,8 @@ async def _listen(stack: AsyncExitStack, handler: Handler | Admin, address: List
         # aiohttp's only limit on slow heads; its own default is an hour.
         keepalive_timeout=config.server.header_seconds,
         lingering_time=5.0,
+        # A client that sends faster than we take it on is made to wait at twice this much.
+        read_bufsize=READ_BUFFER_BYTES,
         max_line_size=config.limits.max_line_bytes,
         max_field_size=config.limits.max_field_bytes,
         max_headers=config.limits.max_fields,

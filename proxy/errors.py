@@ -10,7 +10,8 @@
     │   ├── OriginTimeout      a phase took longer than it may
     │   └── OriginBroken       reset, cut short, or not HTTP
     ├── IllegalTransition      our own: an event that the state of a record does not allow; nothing was changed
-    └── BodyTooLarge           the client's: a body over the cap
+    ├── BodyTooLarge           the client's: a body over the cap
+    └── BodyMalformed          the client's: a body that is not framed as its head says
 
 A client's mistake that the core can return as a verdict is never raised.
 """
@@ -82,3 +83,7 @@ class BodyTooLarge(NoclobberError):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"the body is larger than {limit_bytes} bytes")
         self.limit_bytes = limit_bytes
+
+
+class BodyMalformed(NoclobberError):
+    """A request body is not framed as the head of the request says."""

@@ -201,7 +201,8 @@ class Attempt:
         version = NOT_KNOWN if exchange.target.query else version_of(tag)
         lines = []
         if await self._tell(Kind.COMMIT, version):
-            if tag is not None and exchange.rules.put_etag is PutEtag.SEND:
+            # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
+            if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
                 lines.append(b"ETag: %b\r\n" % bytes(tag))
         else:
             # FENCED, or the store is gone: applied, but what stands now is not ours to name (protocol §5, W7).

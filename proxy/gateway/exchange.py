@@ -1,11 +1,12 @@
 """One request on its way through: what is known of it, and the fields that go upstream on its behalf."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..core.fields import RequestFields
 from ..core.precondition import Conditions
-from ..core.resource import ResourceKey
+from ..core.resource import ResourceKey, key_digest
 from ..core.target import Target
 from ..origin.port import StreamedBody
 from ..store.port import StoreKey
@@ -19,29 +20,43 @@ METHODS_WITH_BODY = frozenset({b"PUT", b"POST", b"PATCH"})
 _FRESH = b"Cache-Control: no-cache\r\n"
 
 
+class RequestBody(Protocol):
+    """The body of a request that has not been read yet. `size_bytes` 0: there is none; None: it comes in chunks of any number."""
+
+    @property
+    def size_bytes(self) -> int | None: ...
+
+    async def read(self) -> bytes:
+        """Return the next piece, b"" at the end. Raises ConnectionError when the client leaves, BodyMalformed when it is framed wrongly."""
+
+    async def ask_for(self) -> None:
+        """Tell a client that waits for it (`Expect: 100-continue`) to send the body."""
+
+
 @dataclass(slots=True)
 class Exchange:
     """A request whose head has been judged, and what is learned of it while it is served.
 
-    `read_body` gives the next piece of the request's body, b"" at its end; `continue_` tells a client that waits for it to send on.
-    `body_size_bytes` None: not announced. `via` is the Via line that this hop adds. Times are in seconds.
+    `via` is the Via line that this hop adds. Times are in seconds; `waiting_seconds` is what the client took to send its body.
     """
 
     method: bytes
     target: Target
     key: ResourceKey
-    store_key: StoreKey
     rules: Rules
     fields: RequestFields
     conditions: Conditions
     via: bytes
-    body_size_bytes: int | None
-    read_body: Callable[[], Awaitable[bytes]]
-    continue_: Callable[[], Awaitable[None]]
+    body: RequestBody
     upstream_seconds: float = 0.0
     waiting_seconds: float = 0.0
     verdict: str = ""
     outcome: str = ""
+
+    @property
+    def store_key(self) -> StoreKey:
+        """The name of the resource's record."""
+        return StoreKey(key_digest(self.key))
 
     @property
     def has_conditions(self) -> bool:
@@ -87,11 +102,12 @@ class Exchange:
 
     def streamed_body(self) -> bytes | StreamedBody | None:
         """The request's body as it comes in; None where there is none."""
-        if self.body_size_bytes == 0:
+        size_bytes = self.body.size_bytes
+        if size_bytes == 0:
             return b"" if self.method in METHODS_WITH_BODY else None
-        return StreamedBody(self.body_size_bytes, _pieces(self.read_body))
+        return StreamedBody(size_bytes, _pieces(self.body))
 
 
-async def _pieces(read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[bytes]:
-    while piece := await read():
+async def _pieces(body: RequestBody) -> AsyncIterator[bytes]:
+    while piece := await body.read():
         yield piece

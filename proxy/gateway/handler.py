@@ -7,44 +7,28 @@ used: the first two rewrite the target, the last fails open.
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from time import perf_counter
 from typing import cast
 
 from aiohttp import web
 from aiohttp.http import HttpVersion10
 
-from ..core.conflict import Problem, Received
-from ..core.fields import RefusedField, RequestFields, read_request_fields
-from ..core.precondition import NO_CONDITIONS, Conditions, MalformedCondition, read_conditions
-from ..core.resource import Routes, key_digest, resource_key
-from ..core.target import RefusedTarget, Target, parse_target
-from ..errors import OriginError
-from ..store.port import StoreKey
+from ..core.conflict import Problem
+from ..errors import BodyMalformed, OriginError
+from .arrival import Arrivals, RoutedRules
 from .events import AccessLog
 from .exchange import Exchange
-from .metrics import RouteMetrics
 from .reading import Reading
 from .reply import Reply, problem, send
-from .rules import Rules
 from .writing import Writing
 
 _READS = frozenset({b"GET", b"HEAD"})
 # Methods that change nothing (RFC 9110 §9.2.1; RFC 4918, 3253, 5323 for the WebDAV ones). Whatever is not named here is a write.
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PROPFIND", b"REPORT", b"SEARCH", b"QUERY"})
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE = b"Connection: close\r\n"
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _KEEP_ALIVE_10 = b"Connection: keep-alive\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class RoutedRules:
-    """A route as the handler needs it: its rules and its counters."""
-
-    rules: Rules
-    metrics: RouteMetrics
 
 
 class Sent:
@@ -65,17 +49,10 @@ class Sent:
 class Handler:
     """Serve one request after the other. `in_flight` counts those being served; `is_draining` closes each connection after its answer."""
 
-    def __init__(
-        self, routes: Routes[RoutedRules], unrouted: RoutedRules, reading: Reading, writing: Writing, via_name: str, log: AccessLog | None
-    ) -> None:
-        self._routes = routes
-        self._unrouted = unrouted
+    def __init__(self, arrivals: Arrivals, reading: Reading, writing: Writing, log: AccessLog | None) -> None:
+        self._arrivals = arrivals
         self._reading = reading
         self._writing = writing
-        self._via = {
-            False: f"Via: 1.1 {via_name}\r\n".encode("ascii"),
-            True: f"Via: 1.0 {via_name}\r\n".encode("ascii"),
-        }
         self._log = log
         self.in_flight = 0
         self.is_draining = False
@@ -92,8 +69,8 @@ class Handler:
 
     async def _serve(self, request: web.BaseRequest, started: float) -> Sent:
         keeps = request.keep_alive and not self.is_draining
-        judged = self._judge_head(request)
-        routed = self._unrouted
+        judged = self._arrivals.judge(request)
+        routed = self._arrivals.unrouted
         exchange: Exchange | None = None
         if isinstance(judged, Reply):
             reply = judged
@@ -104,7 +81,7 @@ class Handler:
                 reply = await self._answer(exchange, routed)
             except ConnectionError:
                 raise
-            except web.RequestPayloadError:
+            except BodyMalformed:
                 reply = problem(Problem.BAD_REQUEST, "The body is not framed as its head says.", exchange.target.path)
                 keeps = False
             except Exception:
@@ -116,62 +93,12 @@ class Handler:
         finally:
             self._account(request, exchange, routed, reply, started)
 
-    # ---- the head -----------------------------------------------------------------------------------------------------------------
-
-    def _judge_head(self, request: web.BaseRequest) -> Reply | tuple[Exchange, RoutedRules]:
-        """Read target, fields and conditions; a reply when one of them is refused."""
-        method = request.method.encode("ascii", "replace")
-        fields = read_request_fields(request.raw_headers)
-        raw_target = request.raw_path.encode("utf-8", "surrogateescape")
-        if isinstance(fields, RefusedField):
-            detail = f"The field {fields.name.decode('latin-1')} {fields.why}."
-            return problem(Problem.BAD_REQUEST, detail, raw_target)
-        if method == b"CONNECT":
-            return problem(Problem.NOT_ALLOWED, "This is no open proxy.", raw_target)
-        if fields.host is None:
-            return problem(Problem.BAD_REQUEST, "The field Host is missing.", raw_target)
-        target = parse_target(raw_target, fields.host)
-        if isinstance(target, RefusedTarget):
-            return problem(Problem.BAD_REQUEST, f"The request target {target.why}.", raw_target)
-        routed = self._routes.match(target.path) or self._unrouted
-        judges = routed.rules.is_guarded and fields.conditions
-        conditions = read_conditions(fields.conditions, time.time()) if judges else NO_CONDITIONS
-        if isinstance(conditions, MalformedCondition):
-            name = conditions.field.title()
-            detail = f"The field {name.decode('ascii')} is malformed: {conditions.why}."
-            return problem(Problem.MALFORMED, detail, target.path, received=Received(name, conditions.value))
-        return self._exchange(request, method, target, fields, conditions, routed), routed
-
-    def _exchange(
-        self,
-        request: web.BaseRequest,
-        method: bytes,
-        target: Target,
-        fields: RequestFields,
-        conditions: Conditions,
-        routed: RoutedRules,
-    ) -> Exchange:
-        key = resource_key(target.path)
-        return Exchange(
-            method=method,
-            target=target,
-            key=key,
-            store_key=StoreKey("") if method in _READS else StoreKey(key_digest(key)),
-            rules=routed.rules,
-            fields=fields,
-            conditions=conditions,
-            via=self._via[request.version == HttpVersion10],
-            body_size_bytes=_body_size(request),
-            read_body=request.content.readany,
-            continue_=_continuer(request, fields),
-        )
-
     # ---- the answer ---------------------------------------------------------------------------------------------------------------
 
     def _answer(self, exchange: Exchange, routed: RoutedRules) -> Awaitable[Reply]:
         if not routed.rules.is_guarded:
             return self._reading.pass_on(exchange)
-        if exchange.method in _READS and exchange.body_size_bytes == 0:
+        if exchange.method in _READS and exchange.body.size_bytes == 0:
             return self._reading.read(exchange)
         if exchange.method in _SAFE:
             # A GET with content is among them: it may ask for anything (RFC 9110 §9.3.1), so no tag of ours would name its answer.
@@ -223,29 +150,3 @@ class Handler:
             verdict, outcome, path = ("", "", b"") if exchange is None else (exchange.verdict, exchange.outcome, exchange.target.path)
             kind = (request.method, routed.rules.name, reply.status, verdict, outcome)
             self._log.write(kind, path, time.time(), seconds, upstream, overhead)
-
-
-def _body_size(request: web.BaseRequest) -> int | None:
-    """The announced size of the body: 0 for none, None where it comes in chunks."""
-    if request.content.at_eof() and not request.body_exists:
-        return 0
-    for name, value in request.raw_headers:
-        if name.lower() == b"content-length":
-            return int(value)
-    return None
-
-
-async def _stay_silent() -> None:
-    return None
-
-
-def _continuer(request: web.BaseRequest, fields: RequestFields) -> Callable[[], Awaitable[None]]:
-    """What tells a client that waits for it to send its body (RFC 9110 §10.1.1): aiohttp's low-level server never does."""
-    if request.version == HttpVersion10 or not any(value.lower() == b"100-continue" for value in fields.expectations):
-        return _stay_silent
-
-    async def send_continue() -> None:
-        if not request.content.is_eof():
-            await request.writer.write(_CONTINUE)
-
-    return send_continue

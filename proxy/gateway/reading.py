@@ -60,7 +60,7 @@ class Reading:
         request = OriginRequest(exchange.method, exchange.target.forwarded, exchange.lines_to_pass(), exchange.streamed_body())
         started = perf_counter()
         try:
-            await exchange.continue_()
+            await exchange.body.ask_for()
             answer = await self._representations.origin.send(request)
         except OriginError as failure:
             return backend_failed(exchange, failure)
@@ -94,6 +94,9 @@ class Reading:
         return self._answer_held(exchange, answer, fields, digest.tag(), spool)
 
     async def _read_small(self, exchange: Exchange, answer: OriginAnswer) -> bytes:
+        arrived = answer.arrived()
+        if arrived is not None:
+            return arrived
         started = perf_counter()
         content = await answer.read()
         while piece := await answer.read():

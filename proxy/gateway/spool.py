@@ -7,7 +7,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import IO
+from io import FileIO
 
 from ..errors import BodyTooLarge
 
@@ -32,7 +32,7 @@ class Spool:
         self._limits = limits
         self._pieces: list[bytes] = []
         self._pending_bytes = 0
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self.size_bytes = 0
 
     async def add(self, piece: bytes) -> None:
@@ -43,16 +43,20 @@ class Spool:
             raise BodyTooLarge(self._limits.max_bytes)
         self._pieces.append(piece)
         self._pending_bytes += len(piece)
-        if self._pending_bytes > self._limits.memory_bytes:
+        # Once there is a file, holding more than a piece back saves nothing.
+        if self._pending_bytes > (self._limits.memory_bytes if self._file is None else PIECE_BYTES):
             await self._flush()
 
     async def _flush(self) -> None:
         pieces, self._pieces, self._pending_bytes = self._pieces, [], 0
 
-        def write() -> IO[bytes]:
+        def write() -> FileIO:
             file = self._file or tempfile.TemporaryFile(dir=self._limits.directory, buffering=0)  # noqa: SIM115 - closed in close()
             for piece in pieces:
-                file.write(piece)
+                left = memoryview(piece)
+                # A raw file may take a part only, as a disk that is getting full does.
+                while left:
+                    left = left[file.write(left) :]
             return file
 
         self._file = await asyncio.to_thread(write)
@@ -77,18 +81,20 @@ class Spool:
             await self._flush()
         position = first
         while left:
-            piece = await asyncio.to_thread(self._read_at, position, min(left, PIECE_BYTES))
-            if not piece:
+            # Made here: what a thread allocates comes from a heap of its own, and those of a pool are never quite given back.
+            buffer = bytearray(min(left, PIECE_BYTES))
+            size = await asyncio.to_thread(self._read_at, position, buffer)
+            if not size:
                 raise OSError("the spool file is shorter than what was put into it")
-            position += len(piece)
-            left -= len(piece)
-            yield piece
+            position += size
+            left -= size
+            yield bytes(memoryview(buffer)[:size])
 
-    def _read_at(self, position: int, length: int) -> bytes:
+    def _read_at(self, position: int, buffer: bytearray) -> int:
         if self._file is None:
             raise ValueError("the spool is closed")
         self._file.seek(position)
-        return self._file.read(length)
+        return self._file.readinto(buffer)
 
     def close(self) -> None:
         """Let go of memory and file. Harmless when repeated."""

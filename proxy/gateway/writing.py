@@ -55,7 +55,7 @@ class Writing:
             return problem(Problem.BAD_REQUEST, "A PUT of a part (Content-Range) is not supported.", path)
         if exchange.rules.missing is Missing.REQUIRE and not exchange.names_a_state:
             return required(exchange, metrics)
-        if exchange.body_size_bytes is not None and exchange.body_size_bytes > self._body_limits.max_bytes:
+        if (exchange.body.size_bytes or 0) > self._body_limits.max_bytes:
             return self._too_large(exchange, self._body_limits.max_bytes)
         return None
 
@@ -65,9 +65,9 @@ class Writing:
     async def _take_body(self, exchange: Exchange) -> bytes | Spool | None:
         """Have the body whole before the lease is taken: a slow client never holds one."""
         started = perf_counter()
-        await exchange.continue_()
+        await exchange.body.ask_for()
         try:
-            body = await take(exchange.read_body, self._body_limits)
+            body = await take(exchange.body.read, self._body_limits)
         finally:
             exchange.waiting_seconds += perf_counter() - started
         return body if body or exchange.method in METHODS_WITH_BODY else None

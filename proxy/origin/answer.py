@@ -38,6 +38,16 @@ class Answer:
         self.held_bytes = 0
         self._reader: asyncio.Future[None] | None = None
 
+    def arrived(self) -> bytes | None:
+        """Return the whole body if it has arrived already and nothing of it was read, else None. To be asked once, before `read`."""
+        if self.source is not None or self.fault is not None:
+            return None
+        pieces = self.pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self.held_bytes = 0
+        return body
+
     async def read(self) -> bytes:
         """Return all that is buffered of the body, b"" at its clean end; OriginError if it is cut. Cancelling it abandons the answer."""
         if not self.pieces:

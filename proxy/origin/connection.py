@@ -16,10 +16,11 @@ from .deadline import Deadline
 from .options import OriginOptions
 from .parsing import AnswerParser
 from .port import Interim, OriginRequest, StreamedBody
+from .reception import Reception
 from .upload import Gate, Head, Upload
 from .wire import Wire
 
-MAX_HELD_BYTES = 256 * 1024
+MAX_HELD_BYTES = 64 * 1024
 """Above this much of an unread body the backend is made to wait."""
 
 
@@ -36,7 +37,7 @@ class Home(Protocol):
         """Note that its socket is gone."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(Reception):
     """A protocol for the loop, an exchange for the caller. `was_used`: it has served before, so it may have been closed unseen."""
 
     __slots__ = (
@@ -220,7 +221,7 @@ class Connection(asyncio.Protocol):
             self._drop()
         elif self._parser.persists and not self._parser.has_leftover and not self._transport.is_closing():
             # An idle connection must not keep an answer alive.
-            self._head = self._parser.answer = None
+            self._head = self._upload = self._parser.answer = None
             self._home.give_back(self)
         else:
             self.close()

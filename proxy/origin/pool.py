@@ -6,6 +6,7 @@ A place or a connection that becomes free goes to the first in the queue, and on
 
 import asyncio
 from collections import deque
+from time import monotonic
 
 from ..errors import OriginUnreachable
 from .connection import Connection
@@ -54,7 +55,7 @@ class Pool:
         """Return the connection that was used last, None when there is none that is young enough. Never waits."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.idle_since + self._options.pool_idle_seconds > asyncio.get_running_loop().time():
+            if connection.idle_since + self._options.pool_idle_seconds > monotonic():
                 return connection
             connection.close()
         return None
@@ -190,21 +191,21 @@ class Pool:
         if free is None:
             self._places -= 1
             return
-        loop = asyncio.get_running_loop()
-        free.idle_since = loop.time()
+        # Not the loop's time: asking for the running loop costs a system call, and this is done for every request.
+        free.idle_since = monotonic()
         self._idle.append(free)
         if self._sweeper is None:
-            self._sweeper = loop.call_later(self._options.pool_idle_seconds, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(self._options.pool_idle_seconds, self._sweep)
 
     def _sweep(self) -> None:
         """Close what has been idle for too long. The oldest stand first."""
         self._sweeper = None
-        loop = asyncio.get_running_loop()
-        oldest_allowed = loop.time() - self._options.pool_idle_seconds
-        while self._idle and self._idle[0].idle_since <= oldest_allowed:
+        now = monotonic()
+        while self._idle and self._idle[0].idle_since + self._options.pool_idle_seconds <= now:
             self._idle[0].close()
         if self._idle:
-            self._sweeper = loop.call_at(self._idle[0].idle_since + self._options.pool_idle_seconds, self._sweep)
+            left = self._idle[0].idle_since + self._options.pool_idle_seconds - now
+            self._sweeper = asyncio.get_running_loop().call_later(left, self._sweep)
 
     # ---- the end -------------------------------------------------------------------------------------------------------------------
 

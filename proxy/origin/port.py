@@ -6,7 +6,7 @@ request may have reached the backend; nothing else lets a write be called "not a
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Field = tuple[bytes, bytes]
 """One field line: name and value, byte for byte as they stood on the wire."""
@@ -23,8 +23,7 @@ class StreamedBody:
     chunks: AsyncIterator[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class OriginRequest:
+class OriginRequest(NamedTuple):
     """One request as it goes out.
 
     `field_lines` are whole lines, each ended by CRLF, Host among them, without Connection, Content-Length and Transfer-Encoding: the
@@ -55,6 +54,9 @@ class OriginAnswer(Protocol):
     @property
     def trailers(self) -> Sequence[Field]:
         """Fields that came after the body; complete once `read` has returned b""."""
+
+    def arrived(self) -> bytes | None:
+        """Return the whole body if it has arrived already and nothing of it was read, else None. To be asked once, before `read`."""
 
     async def read(self) -> bytes:
         """Return all that is buffered of the body (waiting for at least one byte), b"" at its clean end; OriginError if it is cut."""

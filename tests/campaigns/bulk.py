@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import random
-import sys
 
 BLOCK_BYTES = 65_521
 """A prime: no piece of a body looks like another one at a boundary of 64 KiB."""
@@ -72,7 +71,7 @@ async def send_body(writer: asyncio.StreamWriter, pattern: Pattern, size_bytes: 
     for offset in range(0, size_bytes, PIECE_BYTES):
         piece = pattern.piece(offset, min(PIECE_BYTES, size_bytes - offset))
         if chunked:
-            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            writer.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
         else:
             writer.write(piece)
         await writer.drain()
@@ -140,4 +139,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -63,8 +63,8 @@ def violations(history: History, logs: dict[str, Sequence[str]]) -> list[str]:
         writes = [write for write in history.writes if write.resource == resource]
         reads = [read for read in history.reads if read.resource == resource]
         places = {value: place for place, value in enumerate(log)}
-        for what in (*_of_writes(writes, log, places), *_of_tags(writes, reads), *_of_reads(writes, reads, places)):
-            found.append(f"{resource}: {what}")
+        all_of_it = (*_of_writes(writes, log, places), *_of_tags(writes, reads), *_of_reads(writes, reads, places))
+        found += [f"{resource}: {what}" for what in all_of_it]
     return found
 
 

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import random
-import sys
 from collections import defaultdict
 
 SEED = {"count": 0, "write": "seed"}
@@ -72,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -70,7 +70,7 @@ class Result:
 class Seen(NamedTuple):
     """A state as a client saw it."""
 
-    count: int
+    total: int
     value: str
     tag: str
 
@@ -126,11 +126,11 @@ class Client:
         self._serial += 1
         value = f"{self._number}-{self._serial}"
         fields = {"If-Match": seen.tag} if seen.tag else {}
-        answer = await self._ask("PUT", resource, fields, json.dumps({"count": seen.count + 1, "write": value}).encode())
+        answer = await self._ask("PUT", resource, fields, json.dumps({"count": seen.total + 1, "write": value}).encode())
         outcome = self._outcome(answer)
         self._history.writes.append(Write(resource, value, seen.value, seen.tag, outcome, time.monotonic()))
         if answer is not None and outcome is Outcome.ACKNOWLEDGED and "etag" in answer.fields:
-            self._own[resource] = Seen(seen.count + 1, value, answer.fields["etag"])
+            self._own[resource] = Seen(seen.total + 1, value, answer.fields["etag"])
         return outcome
 
     def _outcome(self, answer: Answer | None) -> Outcome:

@@ -47,9 +47,9 @@ class Load:
 
 @dataclass(slots=True)
 class Result:
-    """What came of it. `peak_rss_bytes` is the kernel's high-water mark (VmHWM) of noclobber's process, or the largest sample if that is more.
+    """What came of it. `wrong` counts what must not be.
 
-    `wrong` counts what must not be.
+    `peak_rss_bytes` is the kernel's high-water mark (VmHWM) of noclobber's process, or the largest sample where that is more.
     """
 
     framing: str
@@ -161,7 +161,9 @@ def run(load: Load, directory: Path) -> Result:
     """Start everything, move, and take it all down again. Logs, store and spool go into directory."""
     free_bytes = shutil.disk_usage(directory).free
     if free_bytes < 1.2 * load.clients * load.size_bytes:
-        raise SystemExit(f"rss: {directory} has {free_bytes / 1e9:.1f} GB free, {1.2 * load.clients * load.size_bytes / 1e9:.1f} are needed")
+        raise SystemExit(
+            f"rss: {directory} has {free_bytes / 1e9:.1f} GB free, {1.2 * load.clients * load.size_bytes / 1e9:.1f} are needed"
+        )
     spool = directory / "spool"
     spool.mkdir()
     settings = {**SETTINGS, "LIMITS__SPOOL_DIRECTORY": str(spool)}

@@ -6,7 +6,7 @@ deadline. The backend may apply an abandoned write up to APPLY_DELAY later. What
 backend applies, and after each step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
 
@@ -38,6 +38,7 @@ class Register:
     record: Record | None = None
     stamp: str = ABSENT
     swaps: int = 0
+    history: list[Record] = field(default_factory=list)
 
     def load(self) -> Snapshot:
         return Snapshot(self.record, self.stamp, self.now, self.lineage, self.now - self.lineage_since)
@@ -47,6 +48,7 @@ class Register:
             return self.load()
         self.swaps += 1
         self.record = record._replace(lease_end=self.now + lease_seconds)
+        self.history.append(self.record)
         self.stamp = f"stamp-{self.swaps}"
         return Swapped(self.stamp, self.now)
 
@@ -110,7 +112,6 @@ class Writers(RuleBasedStateMachine):
         self.in_flight: list[Write] = []
         self.handed_out: set[tuple[Label, int]] = set()
         self.grants: set[tuple[str, str, int]] = set()
-        self.replica: Record | None = None
 
     # ---- what a writer brings to the register ----
 
@@ -341,21 +342,18 @@ class Writers(RuleBasedStateMachine):
                 self._apply(write)
         self.register.now = until
 
-    @rule()
-    def replicate(self) -> None:
-        self.replica = self.register.record
-
-    @rule()
-    def fail_over(self) -> None:
-        """The store's history is lost: what stands is an older state of it, or nothing. Not too often, or no write gets anywhere."""
+    @rule(lag=st.integers(0, 6))
+    def fail_over(self, lag: int) -> None:
+        """The store's history is lost: what stands is lag swaps old, or nothing. Not too often, or no write gets anywhere."""
         register = self.register
         if register.now - register.lineage_since < 2 * GRACE:
             return
         register.swaps += 1
         register.lineage = f"{register.swaps:08d}-lineage"
         register.lineage_since = register.now
-        register.record = self.replica
-        register.stamp = ABSENT if self.replica is None else f"stamp-{register.swaps}"
+        del register.history[len(register.history) - lag :]
+        register.record = register.history[-1] if register.history else None
+        register.stamp = ABSENT if register.record is None else f"stamp-{register.swaps}"
 
     # ---- the usual course, so that runs get far ----
 

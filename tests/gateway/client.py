@@ -113,7 +113,7 @@ class Client:
             raise NoAnswer from gone
         first, *rest = head[:-4].split(b"\r\n")
         version, status, reason = first.split(b" ", 2)
-        assert version == b"HTTP/1.1"
+        assert version in (b"HTTP/1.1", b"HTTP/1.0")
         fields = []
         for line in rest:
             name, _, value = line.partition(b":")

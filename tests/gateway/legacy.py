@@ -30,7 +30,7 @@ class Legacy:
         self.extra: dict[str, str] = {}
         self.respond: Respond | None = None
         self.port = 0
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=0.1)
+        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None, auto_decompress=False), shutdown_timeout=0.1)
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()

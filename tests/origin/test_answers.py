@@ -316,7 +316,8 @@ async def test_good_answers_over_the_wire(name: str, say: type[Say | SayBytewise
         assert list(answer.trailers) == list(case.trailers)
         assert interims == list(case.interims)
         assert backend.requests == 1
-        if "leftover" not in name:
+        # Leftover bytes may come a moment later; the connection must not survive them either way.
+        if "leftover" not in name or say is Say:
             assert origin.pool.idle == case.stays
 
 

@@ -17,10 +17,14 @@ from .scripted import Hear, HearBytes, Say, Wait, WaitFor, ok, serve
 BUSY = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"
 
 
-async def cancelled(work: Coroutine[Any, Any, object], after_seconds: float = 0.02) -> None:
-    """Cancel work and see that it ends as cancelled."""
+async def cancelled(work: Coroutine[Any, Any, object], when: Callable[[], object]) -> None:
+    """Cancel work as soon as it has come that far, and see that it ends as cancelled."""
     task = asyncio.get_running_loop().create_task(work)
-    await asyncio.sleep(after_seconds)
+    async with asyncio.timeout(10):
+        while not when():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    # A few turns more, so that it waits for what comes next.
+    await asyncio.sleep(0.02)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -51,7 +55,7 @@ WAITING_FOR_THE_ANSWER: dict[str, Way] = {
 @pytest.mark.parametrize("way", WAITING_FOR_THE_ANSWER)
 async def test_an_exchange_that_is_cancelled_is_reset(way: str) -> None:
     async with talking([HearBytes(40), Wait(0.1)], serve(ok(), 9)) as (backend, origin):
-        await cancelled(WAITING_FOR_THE_ANSWER[way](origin))
+        await cancelled(WAITING_FOR_THE_ANSWER[way](origin), lambda: len(backend.heard) >= 40)
         assert origin.pool.places == 0
         await backend.settle()
         assert backend.conversations[0].end == "reset"
@@ -62,7 +66,7 @@ async def test_an_exchange_that_is_cancelled_is_reset(way: str) -> None:
 async def test_a_guarded_write_that_is_cancelled_is_reset() -> None:
     async with talking([Hear()], serve(ok(), 9)) as (backend, origin):
         reserved = await origin.reserve()
-        await cancelled(reserved.send(write(), always))
+        await cancelled(reserved.send(write(), always), lambda: backend.requests)
         reserved.release()
         assert origin.pool.places == 0
         await backend.settle()
@@ -75,7 +79,7 @@ async def test_cancelled_before_the_first_piece_the_connection_goes_home() -> No
         yield b""
 
     async with talking(serve(ok(), 9)) as (backend, origin):
-        await cancelled(origin.send(write(b"PUT", StreamedBody(None, never()))))
+        await cancelled(origin.send(write(b"PUT", StreamedBody(None, never()))), lambda: origin.pool._placed)
         assert origin.pool.idle == 1
         await whole(await origin.fetch(get()))
         assert backend.requests == 1
@@ -85,7 +89,7 @@ async def test_a_read_of_the_body_that_is_cancelled_abandons_the_answer() -> Non
     async with talking([Hear(), Say(BUSY)], serve(ok(), 9)) as (backend, origin):
         answer = await origin.fetch(get())
         assert await answer.read() == b"hello"
-        await cancelled(answer.read())
+        await cancelled(answer.read(), lambda: True)
         assert origin.pool.places == 0
         await backend.settle()
         assert backend.conversations[0].end == "reset"
@@ -96,9 +100,9 @@ async def test_a_read_of_the_body_that_is_cancelled_abandons_the_answer() -> Non
 async def test_who_waits_for_a_connection_and_is_cancelled_leaves_the_queue() -> None:
     async with talking(serve(ok(), 9), options=OriginOptions(max_connections=1)) as (_, origin):
         reserved = await origin.reserve()
-        await cancelled(origin.fetch(get()))
-        await cancelled(origin.reserve())
-        await cancelled(origin.pool.acquire_fresh())
+        await cancelled(origin.fetch(get()), lambda: origin.pool.waiting)
+        await cancelled(origin.reserve(), lambda: origin.pool.waiting)
+        await cancelled(origin.pool.acquire_fresh(), lambda: origin.pool.waiting)
         assert origin.pool.waiting == 0
         assert origin.pool.places == 1
         reserved.release()

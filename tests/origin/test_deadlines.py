@@ -13,11 +13,12 @@ from proxy.origin.port import StreamedBody
 from .asking import always, get, talking, whole, write
 from .scripted import Hear, HearBytes, Say, Script, Wait, ok, serve
 
-SHORT = OriginOptions(first_byte_seconds=0.15, idle_seconds=0.15)
+SHORT = OriginOptions(first_byte_seconds=0.4, idle_seconds=0.4)
+"""Steps of 0.1 s stay far from it even on a busy machine."""
 
 SILENT: dict[str, Script] = {
     "no answer": [Hear()],
-    "half a head, byte after byte": [Hear(), *[step for byte in b"HTTP/1.1 2" for step in (Say(bytes([byte])), Wait(0.05))]],
+    "half a head, byte after byte": [Hear(), *[step for byte in b"HTTP/1.1 2" for step in (Say(bytes([byte])), Wait(0.1))]],
     "a hint, then nothing": [Hear(), Say(b"HTTP/1.1 103 H\r\n\r\n")],
 }
 
@@ -30,7 +31,9 @@ async def test_the_first_byte_takes_too_long(name: str) -> None:
         with pytest.raises(OriginTimeout) as caught:
             await (await origin.reserve()).send(write(), always)
         assert caught.value.delivery is Delivery.MAYBE_SENT
-        assert 0.13 < loop.time() - began < 0.45
+        assert 0.38 < loop.time() - began < 3
+        # Head bytes that trickle in do not put it off: the last of them would come after 1 s.
+        assert origin.pool.places == 0
         await backend.settle()
         assert backend.conversations[0].end == "reset"
         assert backend.requests == 1
@@ -38,16 +41,16 @@ async def test_the_first_byte_takes_too_long(name: str) -> None:
 
 
 async def test_an_interim_answer_begins_the_wait_again() -> None:
-    hints: Script = [Wait(0.1), Say(b"HTTP/1.1 102 Processing\r\n\r\n")] * 4
+    hints: Script = [Wait(0.1), Say(b"HTTP/1.1 102 Processing\r\n\r\n")] * 8
     async with talking([Hear(), *hints, Say(ok())], options=SHORT) as (_, origin):
         assert await whole(await origin.fetch(get())) == b"hello"
 
 
 async def test_a_body_that_stalls() -> None:
-    slow: Script = [Wait(0.1), Say(b"x")] * 4
+    slow: Script = [Wait(0.1), Say(b"x")] * 8
     async with talking([Hear(), Say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), *slow], options=SHORT) as (backend, origin):
         answer = await origin.fetch(get())
-        assert [await answer.read() for _ in range(4)] == [b"x"] * 4
+        assert [await answer.read() for _ in range(8)] == [b"x"] * 8
         with pytest.raises(OriginTimeout):
             await answer.read()
         await backend.settle()
@@ -67,13 +70,13 @@ async def test_a_reader_that_takes_its_time_is_no_stall() -> None:
     body = b"x" * 2_000_000
     async with talking(serve(ok(body)), options=SHORT) as (_, origin):
         answer = await origin.fetch(get())
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1)
         assert await whole(answer) == body
 
 
 async def test_a_used_connection_survives_its_timer() -> None:
     async with talking(serve(ok(), 9), options=SHORT) as (backend, origin):
-        for _ in range(4):
+        for _ in range(8):
             await whole(await origin.fetch(get()))
             await asyncio.sleep(0.1)
         assert len(backend.conversations) == 1
@@ -95,22 +98,22 @@ async def test_a_backend_that_takes_no_more_of_the_body() -> None:
 async def test_a_backend_that_takes_the_body_slowly() -> None:
     """Sending may take long as long as it moves. What the kernel has taken counts as sent: only then the answer's clock starts."""
     steps: list[HearBytes | Wait] = []
-    for taken in range(1, 9):
+    for taken in range(1, 21):
         steps += [HearBytes(taken * 1_000_000), Wait(0.08)]
 
     async def one_large_piece() -> AsyncIterator[bytes]:
-        yield b"x" * 8_000_000
+        yield b"x" * 20_000_000
 
     script: Script = [*steps, Hear(), Say(ok())]
-    async with talking(script, options=OriginOptions(first_byte_seconds=5, idle_seconds=0.15)) as (_, origin):
-        assert await whole(await origin.send(write(b"PUT", StreamedBody(8_000_000, one_large_piece())))) == b"hello"
+    async with talking(script, options=OriginOptions(first_byte_seconds=5, idle_seconds=0.5)) as (_, origin):
+        assert await whole(await origin.send(write(b"PUT", StreamedBody(20_000_000, one_large_piece())))) == b"hello"
 
 
 async def test_a_source_that_takes_its_time_is_no_stall() -> None:
     async def slow() -> AsyncIterator[bytes]:
         for _ in range(3):
             yield b"x" * 200_000
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.7)
 
     async with talking(serve(ok()), options=SHORT) as (_, origin):
         assert await whole(await origin.send(write(b"PUT", StreamedBody(None, slow())))) == b"hello"
