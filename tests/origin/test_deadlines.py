@@ -132,13 +132,14 @@ async def test_deadline_moves_without_touching_its_timer() -> None:
         assert deadline._timer is timer
     await asyncio.sleep(0.8)
     assert len(fired) == 1
-    assert fired[0] - began >= 0.33
+    # Later than the timer was first set to; uvloop's clock stands still within a turn.
+    assert fired[0] - began > 0.31
     deadline.expect(10)
     deadline.expect(0.02)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.4)
     assert len(fired) == 2
     deadline.expect(0.02)
     deadline.close()
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)
     assert len(fired) == 2
     Deadline(loop, fired.clear).close()

@@ -211,16 +211,17 @@ async def test_a_retry_whose_place_died_on_the_way_takes_another() -> None:
 
 
 async def test_idle_connections_are_closed_in_time() -> None:
-    options = OriginOptions(pool_idle_seconds=0.1)
+    options = OriginOptions(pool_idle_seconds=0.8)
     async with talking(serve(ok(), 9), options=options) as (backend, origin):
         first, second = await origin.reserve(), await origin.reserve()
         first.release()
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.4)
         second.release()
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(0.6)
         assert origin.pool.idle == 1
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.6)
         assert origin.pool.idle == origin.pool.places == 0
+        await backend.settle()
         assert [conversation.end for conversation in backend.conversations] == ["fin", "fin"]
 
 
