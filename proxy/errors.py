@@ -10,6 +10,7 @@
     │   ├── OriginTimeout      a phase took longer than it may
     │   └── OriginBroken       reset, cut short, or not HTTP
     ├── IllegalTransition      our own: an event that the state of a record does not allow; nothing was changed
+    ├── SpoolFailed            the machine's: no room or no directory for a body on disk
     ├── BodyTooLarge           the client's: a body over the cap
     └── BodyMalformed          the client's: a body that is not framed as its head says
 
@@ -75,6 +76,10 @@ class OriginBroken(OriginError):
 
 class IllegalTransition(NoclobberError):
     """An event met a record in a state that TRANSITIONS has no row for: a defect of the caller, nothing was changed."""
+
+
+class SpoolFailed(NoclobberError):
+    """A body could not be put on disk, or not be read from there again."""
 
 
 class BodyTooLarge(NoclobberError):

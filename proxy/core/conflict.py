@@ -21,6 +21,7 @@ class Problem(Enum):
     BUSY = (503, "Others are writing this resource", "Nothing was done. Send the same request again.")
     GRACE = (503, "Writes are not granted yet", "Nothing was done. The store has just started anew; send the same request again later.")
     STORE_AWAY = (503, "The store cannot be reached", "Nothing was done. Send the same request again.")
+    NO_ROOM = (503, "There is no room for a body of this size at the moment", "Nothing was done. Send the same request again.")
     NOT_SENT = (503, "The backend cannot be reached", "Nothing was done. Send the same request again.")
     DRAINING = (503, "This server is shutting down", "Nothing was done. Send the same request again.")
     OUTCOME_UNKNOWN = (504, "Nobody can say whether the write was applied", "Read the resource before you try again.")

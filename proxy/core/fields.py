@@ -3,6 +3,7 @@
 Names and values are bytes and stay as they came: order, case and multiplicity are kept, and no two lines are ever joined.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -20,6 +21,7 @@ class _Role(Enum):
     HOST = auto()
     EXPECT = auto()
     OVERRIDE = auto()
+    TRANSFER_CODING = auto()
     ETAG = auto()
     LAST_MODIFIED = auto()
     DATE = auto()
@@ -29,6 +31,7 @@ class _Role(Enum):
 
 # Names of the module's, since looking a member up costs more than comparing it, and this is done for every field of every message.
 _ENDS_HERE, _CONNECTION, _HOST, _OVERRIDE = _Role.ENDS_HERE, _Role.CONNECTION, _Role.HOST, _Role.OVERRIDE
+_TRANSFER_CODING = _Role.TRANSFER_CODING
 _CONDITION, _RANGE, _CODING, _CONTENT = _Role.CONDITION, _Role.RANGE, _Role.CODING, _Role.CONTENT
 _ETAG, _LAST_MODIFIED, _DATE = _Role.ETAG, _Role.LAST_MODIFIED, _Role.DATE
 _CONTENT_CODING, _ACCEPT_RANGES = _Role.CONTENT_CODING, _Role.ACCEPT_RANGES
@@ -50,6 +53,7 @@ _REQUEST_ROLES: dict[bytes, _Role] = {
     **dict.fromkeys(_OVERRIDES, _Role.OVERRIDE),
     b"connection": _Role.CONNECTION,
     b"content-length": _Role.ENDS_HERE,
+    b"transfer-encoding": _Role.TRANSFER_CODING,
     b"range": _Role.RANGE,
     b"accept-encoding": _Role.CODING,
     b"host": _Role.HOST,
@@ -73,6 +77,9 @@ _END_TO_END = frozenset({*_CONDITIONS, b"host", b"authorization", b"cookie", b"c
 _OF_A_304 = frozenset({b"content-location", b"vary", b"cache-control", b"expires"})
 _CORS_PREFIX = b"access-control-"
 
+# RFC 9110 §7.2: Host = uri-host [ ":" port ]; RFC 3986 §3.2.2: host = IP-literal / IPv4address / reg-name. Ours is never empty.
+_HOST_VALUE = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]+)(?::[0-9]*)?")
+
 
 @dataclass(frozen=True, slots=True)
 class RefusedField:
@@ -88,7 +95,18 @@ class RequestFields:
     A plain class whose rarer lists are shared and empty until something is put into them: one is made for every request.
     """
 
-    __slots__ = ("coding", "condition_lines", "conditions", "content", "expectations", "has_content_range", "host", "passing", "ranges")
+    __slots__ = (
+        "coding",
+        "condition_lines",
+        "conditions",
+        "content",
+        "expectations",
+        "has_content_range",
+        "host",
+        "is_chunked",
+        "passing",
+        "ranges",
+    )
 
     def __init__(self) -> None:
         self.host: bytes | None = None
@@ -100,6 +118,7 @@ class RequestFields:
         self.ranges: Sequence[bytes] = ()
         self.expectations: Sequence[bytes] = ()
         self.has_content_range = False
+        self.is_chunked = False
 
 
 _NO_CONDITIONS: Mapping[bytes, Sequence[bytes]] = {}
@@ -120,6 +139,8 @@ def read_request_fields(raw: Iterable[Field]) -> RequestFields | RefusedField:
         elif role is _HOST:
             if sorted_.host is not None:
                 return RefusedField(name, "stands twice")
+            if _HOST_VALUE.fullmatch(value) is None:
+                return RefusedField(name, "is not a host, or a host and a port")
             sorted_.host = value
             passing.append(b"%b: %b\r\n" % (name, value))
         elif role is _CONNECTION:
@@ -130,10 +151,17 @@ def read_request_fields(raw: Iterable[Field]) -> RequestFields | RefusedField:
                 dropped |= options
         elif role is _OVERRIDE:
             return RefusedField(name, "would make this another method than the one that is judged")
+        elif role is _TRANSFER_CODING:
+            # RFC 9112 §6.1: we know no other coding, and of a body that another one is put on nobody knows what it says.
+            if sorted_.is_chunked or value.lower() != b"chunked":
+                return RefusedField(name, "is not exactly chunked")
+            sorted_.is_chunked = True
         elif role is not _ENDS_HERE:
             _sort_special(sorted_, role, lower, name, value)
     if dropped:
         sorted_.passing = _without(passing, dropped)
+        sorted_.content = _without(sorted_.content, dropped)
+        sorted_.coding = _without(sorted_.coding, dropped)
     return sorted_
 
 
@@ -152,7 +180,7 @@ def _sort_special(sorted_: RequestFields, role: _Role, lower: bytes, name: bytes
         sorted_.expectations = (*sorted_.expectations, value)
 
 
-def _without(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:
+def _without(lines: Iterable[bytes], names: frozenset[bytes]) -> list[bytes]:
     return [line for line in lines if line.partition(b":")[0].lower() not in names]
 
 

@@ -65,9 +65,23 @@ def version_of(tag: EntityTag | None) -> Version:
     return Version("" if tag is None else tag.opaque.decode("latin-1"))
 
 
+# A space cannot stand in an entity tag (RFC 9110 §8.8.3), so no version begins with one by itself.
+_DISPROVED = " "
+
+
+def disproved(version: Version) -> Version:
+    """Mark a version: the backend's own tags of this resource have been caught naming two states, so its content tells."""
+    return Version(_DISPROVED + version)
+
+
+def is_disproved(version: Version) -> bool:
+    """Whether version carries that mark."""
+    return version.startswith(_DISPROVED)
+
+
 def is_named(tags: TagList | None, version: Version) -> bool:
     """Whether a list names version with a strong tag. A wildcard names nothing in particular."""
     if not isinstance(tags, tuple):
         return False
-    opaque = version.encode("latin-1")
+    opaque = version.removeprefix(_DISPROVED).encode("latin-1")
     return any(tag.opaque == opaque and not tag.weak for tag in tags)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from aiohttp import web
-from aiohttp.http import HttpVersion10
+from aiohttp.http import HttpVersion10, HttpVersion11
 
 from ..core.conflict import Problem, Received
 from ..core.fields import RefusedField, RequestFields, read_request_fields
@@ -54,6 +54,9 @@ class Arrivals:
         fields = read_request_fields(request.raw_headers)
         if isinstance(fields, RefusedField):
             return _refuse(request, f"The field {fields.name.decode('latin-1')} {fields.why}.")
+        if request.version != HttpVersion11 and (request.version != HttpVersion10 or fields.is_chunked):
+            # RFC 9112 §6.1: chunks in HTTP/1.0 are a faulty framing. aiohttp lets them through, and versions that do not exist.
+            return _refuse(request, "The request is not framed as its version of HTTP has it.")
         if fields.host is None:
             return _refuse(request, "The field Host is missing.")
         place = self._places.get(request.raw_path) or self._find(request, fields.host)

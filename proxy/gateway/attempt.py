@@ -12,21 +12,22 @@ from time import perf_counter
 from ..core.conflict import Problem
 from ..core.etag import EntityTag
 from ..core.event import Fenced, Kind, Why
-from ..core.fields import AnswerFields, read_answer_fields
+from ..core.fields import AnswerFields
 from ..core.outcome import Judge, Outcome, classify
 from ..core.precondition import Absent, Present, Verdict
 from ..core.record import NOT_KNOWN, Version
-from ..core.version import Strategy, is_named, native_tag, version_of
+from ..core.version import Strategy, disproved, is_disproved, is_named, native_tag, version_of
 from ..errors import Delivery, OriginError, StoreError
-from ..origin.port import Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody
+from ..origin.port import Origin, OriginRequest, ReservedConnection, StreamedBody
 from .exchange import Exchange
+from .hearing import Heard
 from .judging import judge
 from .lease import Lease
 from .metrics import RouteMetrics
-from .reply import OUTCOME_UNKNOWN, Body, Held, Reply, Streamed, problem
+from .reply import OUTCOME_UNKNOWN, Reply, problem
 from .representation import Representations, Sighting
 from .rules import AfterWrite, PutEtag, Verify
-from .spool import Spool, SpoolLimits
+from .spool import Spool
 
 _logger = logging.getLogger("noclobber")
 _NO_STORE = b"Cache-Control: no-store\r\n"
@@ -47,6 +48,8 @@ class Attempt:
         self._may_be_sent = False
         self._is_told = False
         self._in_doubt = lease.why is not None
+        if is_disproved(lease.version):
+            representations.disprove(exchange.key)
 
     async def run(self) -> Reply:
         """Look, send, settle; return what the client is told. Raises only while nothing can have been sent, and when cancelled."""
@@ -112,9 +115,13 @@ class Attempt:
 
     def _version(self, sighting: Sighting | None) -> Version:
         """The version to remember. With a query in the target it might be that of a part, and is not kept."""
-        if sighting is None or self._exchange.target.query:
+        return NOT_KNOWN if sighting is None else self._version_of(sighting.tag)
+
+    def _version_of(self, tag: EntityTag | None) -> Version:
+        if self._exchange.target.query:
             return NOT_KNOWN
-        return version_of(sighting.tag)
+        version = version_of(tag)
+        return disproved(version) if self._representations.is_disproved(self._exchange.key) else version
 
     def _notice_out_of_band(self, sighting: Sighting) -> None:
         remembered, seen = self._lease.version, self._version(sighting)
@@ -152,19 +159,19 @@ class Attempt:
         await self._mark()
         return heard.reply([OUTCOME_UNKNOWN])
 
-    async def _exchange_once(self, connection: ReservedConnection, conditional: bool) -> "_Heard":
+    async def _exchange_once(self, connection: ReservedConnection, conditional: bool) -> Heard:
         """Send, and take the answer in. Past the lease's deadline all is reset: TimeoutError, unless the head of the answer had come."""
         exchange, lease = self._exchange, self._lease
         lines = exchange.lines_to_write_conditionally() if conditional else exchange.lines_to_write()
         body = self._body
         payload = StreamedBody(body.size_bytes, body.pieces()) if isinstance(body, Spool) else body
         request = OriginRequest(exchange.method, exchange.target.forwarded, lines, payload)
-        heard: _Heard | None = None
+        heard: Heard | None = None
         lease.limit_write()
         try:
             async with asyncio.timeout(lease.left_seconds) as limit:
                 lease.watch(lambda: self._extend(limit))
-                heard = _Heard(await connection.send(request, self._gate))
+                heard = Heard(await connection.send(request, self._gate))
                 await heard.listen(self._representations.hold_limits)
         except TimeoutError:
             if heard is None:
@@ -194,13 +201,17 @@ class Attempt:
 
     # ---- W6, W7: the new tag, the commit --------------------------------------------------------------------------------------------
 
-    async def _commit(self, heard: "_Heard", sighting: Sighting | None) -> Reply:
+    async def _commit(self, heard: Heard, sighting: Sighting | None) -> Reply:
         exchange = self._exchange
         exchange.outcome = Outcome.APPLIED.value
         tag = await self._new_tag(heard, sighting) if heard.is_whole else None
-        version = NOT_KNOWN if exchange.target.query else version_of(tag)
+        if tag is not None and self._stands_still(tag, sighting):
+            # A tag that a write has left as it was names two states: a stale write would pass. From here on the content tells.
+            self._representations.disprove(exchange.key)
+            _logger.warning("a strong tag of the backend's named two states; that resource is tagged by its content from now on")
+            tag = await self._read_back()
         lines = []
-        if await self._tell(Kind.COMMIT, version):
+        if await self._tell(Kind.COMMIT, self._version_of(tag)):
             # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
             if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
                 lines.append(b"ETag: %b\r\n" % bytes(tag))
@@ -212,7 +223,7 @@ class Attempt:
             self._metrics.unprotected_writes.inc()
         return heard.reply(lines)
 
-    async def _new_tag(self, heard: "_Heard", sighting: Sighting | None) -> EntityTag | None:
+    async def _new_tag(self, heard: Heard, sighting: Sighting | None) -> EntityTag | None:
         """The tag of what stands after the write, if it can be had. A 201 to a POST speaks of another resource (RFC 9110 §15.3.2)."""
         exchange, rules = self._exchange, self._exchange.rules
         if exchange.method == b"DELETE" or (exchange.method == b"POST" and heard.answer.status not in (200, 204)):
@@ -222,13 +233,22 @@ class Attempt:
             if native is not None:
                 return native
         if rules.after_write is AfterWrite.READ_BACK:
-            try:
-                return (await self._representations.look(exchange, time.time())).tag
-            except OriginError:
-                return None
+            return await self._read_back()
         if rules.after_write is AfterWrite.NONE:
             return None
         return await self._digest(heard.fields, heard.content if rules.after_write is AfterWrite.RESPONSE else self._body or b"")
+
+    async def _read_back(self) -> EntityTag | None:
+        try:
+            return (await self._representations.look(self._exchange, time.time())).tag
+        except OriginError:
+            return None
+
+    def _stands_still(self, tag: EntityTag, sighting: Sighting | None) -> bool:
+        """Whether a tag that may be the backend's own is the one from before the write (`auto` only: `native` trusts it, come what may)."""
+        if self._exchange.rules.strategy is not Strategy.AUTO or self._representations.is_disproved(self._exchange.key):
+            return False
+        return tag == sighting.tag if sighting is not None else version_of(tag) == self._lease.version
 
     async def _digest(self, fields: AnswerFields, source: bytes | Spool) -> EntityTag | None:
         size = len(source) if isinstance(source, bytes) else source.size_bytes
@@ -265,45 +285,3 @@ class Attempt:
             return not isinstance(await self._lease.finish(kind, version), Fenced)
         except StoreError:
             return False
-
-
-class _Heard:
-    """The backend's answer to the write, as far as it came. `is_whole`: to its end."""
-
-    __slots__ = ("answer", "content", "fields", "is_whole")
-
-    def __init__(self, answer: OriginAnswer) -> None:
-        self.answer = answer
-        self.fields = read_answer_fields(answer.fields)
-        self.content: bytes | Spool = b""
-        self.is_whole = False
-
-    async def listen(self, limits: SpoolLimits) -> None:
-        """Take the content in. Where it is cut, what had come is kept: the head alone says what became of the write."""
-        spool: Spool | None = None
-        try:
-            while piece := await self.answer.read():
-                if not self.content:
-                    self.content = piece
-                    continue
-                if spool is None:
-                    spool = Spool(limits)
-                    await spool.add(self.content if isinstance(self.content, bytes) else b"")
-                    self.content = spool
-                await spool.add(piece)
-        except OriginError:
-            return
-        except BaseException:
-            self.answer.abandon()
-            raise
-        self.is_whole = True
-
-    def reply(self, lines: list[bytes]) -> Reply:
-        """Pass the answer on. One that was cut is cut for the client as well: it must not take a half for the whole."""
-        answer, fields, content = self.answer, self.fields, self.content
-        body: Body = content if isinstance(content, bytes) else Held(content, 0, content.size_bytes)
-        if answer.status in (204, 304):
-            body = None
-        elif not self.is_whole:
-            body = Streamed(answer.content_length, content, answer)
-        return Reply(answer.status, answer.reason, [*fields.passing, *lines], body, fields.date)

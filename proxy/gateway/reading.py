@@ -35,7 +35,9 @@ class Reading:
 
     async def read(self, exchange: Exchange) -> Reply:
         """Answer a GET or a HEAD. Raises nothing: a backend that fails becomes a 502 or a 504."""
-        native = exchange.rules.strategy is Strategy.NATIVE or exchange.key in self._natives
+        native = exchange.rules.strategy is Strategy.NATIVE or (
+            exchange.key in self._natives and not self._representations.is_disproved(exchange.key)
+        )
         try:
             if native:
                 # The tag needs no body, and the backend cuts ranges and answers conditions by the tags that it gave out itself.

@@ -11,6 +11,7 @@ from ..core.dates import parse_http_date
 from ..core.etag import EntityTag
 from ..core.fields import AnswerFields, read_answer_fields
 from ..core.precondition import Absent, Current, Present, Unreadable
+from ..core.resource import ResourceKey
 from ..core.version import ContentDigest, Strategy, native_tag
 from ..errors import OriginError
 from ..origin.port import Origin, OriginAnswer, OriginRequest
@@ -22,6 +23,7 @@ from .spool import Spool, SpoolLimits
 # RFC 9110 §15.3.1, §15.3.4: what a GET is answered with when there is a representation to see.
 REPRESENTATION_STATUSES = frozenset({200, 203})
 ABSENT_STATUSES = frozenset({404, 410})
+REMEMBERED_DISPROVED = 65536
 MAX_RELAYED_BYTES = 1 << 20
 """How much of a refusal's body is kept to be passed on to a writer; a longer one is cut off whole."""
 
@@ -47,8 +49,19 @@ class Representations:
         self.origin = origin
         self.salt: bytes | None = None
         self.max_tagged_bytes = max_tagged_bytes
+        self._disproved: dict[ResourceKey, None] = {}
         # One byte over the cap may be taken in before it is noticed that the body is too large to be tagged.
         self.hold_limits = replace(limits, max_bytes=1 << 62)
+
+    def disprove(self, key: ResourceKey) -> None:
+        """Note that the backend's own tags of this resource name several states: from now on `auto` takes none of them."""
+        self._disproved[key] = None
+        if len(self._disproved) > REMEMBERED_DISPROVED:
+            del self._disproved[next(iter(self._disproved))]
+
+    def is_disproved(self, key: ResourceKey) -> bool:
+        """Whether that has been noted. What is forgotten here is learned again from the record, before the next write."""
+        return key in self._disproved
 
     async def fetch(self, exchange: Exchange, method: bytes, lines: bytes) -> OriginAnswer:
         """Ask the backend, and put the time that took down to it."""
@@ -60,7 +73,10 @@ class Representations:
 
     def native_tag(self, exchange: Exchange, fields: AnswerFields) -> EntityTag | None:
         """The backend's own tag, where the route's strategy takes it."""
-        return None if exchange.rules.strategy is Strategy.CONTENT else native_tag(fields.etags)
+        strategy = exchange.rules.strategy
+        if strategy is Strategy.CONTENT or (strategy is Strategy.AUTO and exchange.key in self._disproved):
+            return None
+        return native_tag(fields.etags)
 
     def digest(self, exchange: Exchange, fields: AnswerFields, length: int | None) -> ContentDigest | None:
         """A digest to feed the content to; None where it is not to be tagged: too large, no salt yet, or the strategy is native."""

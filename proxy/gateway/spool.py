@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from io import FileIO
 
-from ..errors import BodyTooLarge
+from ..errors import BodyTooLarge, SpoolFailed
 
 PIECE_BYTES = 65536
 
@@ -36,7 +36,7 @@ class Spool:
         self.size_bytes = 0
 
     async def add(self, piece: bytes) -> None:
-        """Take in the next piece; BodyTooLarge past the cap."""
+        """Take in the next piece; BodyTooLarge past the cap, SpoolFailed where the disk does not take it."""
         self.size_bytes += len(piece)
         if self.size_bytes > self._limits.max_bytes:
             self.close()
@@ -59,7 +59,11 @@ class Spool:
                     left = left[file.write(left) :]
             return file
 
-        self._file = await asyncio.to_thread(write)
+        try:
+            self._file = await asyncio.to_thread(write)
+        except OSError as exc:
+            self.close()
+            raise SpoolFailed(str(exc)) from exc
 
     def whole(self) -> bytes | None:
         """The body in one piece; None if it went to disk."""
@@ -85,7 +89,7 @@ class Spool:
             buffer = bytearray(min(left, PIECE_BYTES))
             size = await asyncio.to_thread(self._read_at, position, buffer)
             if not size:
-                raise OSError("the spool file is shorter than what was put into it")
+                raise SpoolFailed("the file is shorter than what was put into it")
             position += size
             left -= size
             yield bytes(memoryview(buffer)[:size])
@@ -93,8 +97,11 @@ class Spool:
     def _read_at(self, position: int, buffer: bytearray) -> int:
         if self._file is None:
             raise ValueError("the spool is closed")
-        self._file.seek(position)
-        return self._file.readinto(buffer)
+        try:
+            self._file.seek(position)
+            return self._file.readinto(buffer)
+        except OSError as exc:
+            raise SpoolFailed(str(exc)) from exc
 
     def close(self) -> None:
         """Let go of memory and file. Harmless when repeated."""

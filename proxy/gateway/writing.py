@@ -4,6 +4,7 @@ From taking a turn on, everything runs in a task of the app's: a client that lea
 """
 
 import asyncio
+import logging
 import time
 from time import perf_counter
 
@@ -13,7 +14,7 @@ from ..core.event import Busy, GraceRunning, Replayed
 from ..core.precondition import Conditions
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import is_named
-from ..errors import BodyTooLarge, OriginError, StoreError
+from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from .attempt import Attempt
 from .exchange import METHODS_WITH_BODY, Exchange
 from .judging import judge, required
@@ -24,6 +25,8 @@ from .representation import Representations
 from .rules import Missing
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks
+
+_logger = logging.getLogger("noclobber")
 
 
 class Writing:
@@ -44,6 +47,9 @@ class Writing:
             body = await self._take_body(exchange)
         except BodyTooLarge as too_large:
             return self._too_large(exchange, too_large.limit_bytes)
+        except SpoolFailed as failure:
+            _logger.error("a body could not be spooled: %s", failure)
+            return problem(Problem.NO_ROOM, "The body could not be put on disk.", exchange.target.path)
         return await asyncio.shield(self._tasks.start(self._run(exchange, body, metrics)))
 
     # ---- W0, W1 -------------------------------------------------------------------------------------------------------------------
