@@ -122,7 +122,7 @@ class Lease:
 
     def _schedule_renewal(self) -> None:
         pause = self._leases.times.lease_seconds / 3
-        self._renewal = asyncio.get_running_loop().call_later(pause, self._start_renewal)
+        self._renewal = self._leases.loop.call_later(pause, self._start_renewal)
 
     def _start_renewal(self) -> None:
         self._task = self._leases.tasks.start(self._renew())
@@ -160,6 +160,8 @@ class Leases:
     def __init__(
         self, store: Store, times: LeaseTimes, tasks: Tasks, max_waiters: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        # Kept, because asking for it costs a system call each time.
+        self.loop = asyncio.get_running_loop()
         self.clock = clock
         self.times = times
         self.tasks = tasks
@@ -181,7 +183,7 @@ class Leases:
             return True
         if len(turn.waiting) >= self._max_waiters:
             return False
-        place = asyncio.get_running_loop().create_future()
+        place = self.loop.create_future()
         turn.waiting.append(place)
         try:
             async with asyncio.timeout(until - self.clock()):

@@ -15,6 +15,8 @@ class Tasks:
     """Own running tasks until they are done, and let the end of the process wait for them."""
 
     def __init__(self) -> None:
+        # Kept, because asking for the running loop costs a system call each time. So a Tasks is made where a loop runs.
+        self._loop = asyncio.get_running_loop()
         self._running: set[asyncio.Task[Any]] = set()
 
     def __len__(self) -> int:
@@ -22,7 +24,7 @@ class Tasks:
 
     def start(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Run work to its end, whoever waits for it."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task

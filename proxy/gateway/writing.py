@@ -15,6 +15,7 @@ from ..core.precondition import Conditions
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import is_named
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
+from ..store.port import StoreKey
 from .attempt import Attempt
 from .exchange import METHODS_WITH_BODY, Exchange
 from .judging import judge, required
@@ -81,45 +82,45 @@ class Writing:
     # ---- W2 -----------------------------------------------------------------------------------------------------------------------
 
     async def _run(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
-        """Wait for the turn and the lease, and carry the write through."""
-        until = self._leases.clock() + self._leases.times.lease_wait_seconds
+        """Wait for the turn, and see the write through; what was put on disk for it is let go of at the end."""
         try:
-            remembered = self._leases.remembered_version(exchange.store_key)
-            refused = await self._refuse_by_look(exchange, remembered, metrics)
-            if refused is not None:
-                return refused
-            if self._representations.salt is None:
-                return problem(Problem.STORE_AWAY, "The store has not been reached yet.", exchange.target.path)
-            if not await self._leases.take_turn(exchange.store_key, until):
-                return problem(Problem.BUSY, "Too many writes of this resource are waiting.", exchange.target.path)
-            try:
-                if self._leases.remembered_version(exchange.store_key) != remembered:
-                    # While this writer waited, another may have made its tag stale.
-                    remembered = self._leases.remembered_version(exchange.store_key)
-                    refused = await self._refuse_by_look(exchange, remembered, metrics)
-                    if refused is not None:
-                        return refused
-                return await self._in_turn(exchange, body, until, metrics)
-            finally:
-                self._leases.end_turn(exchange.store_key)
+            return await self._await_turn(exchange, body, metrics)
         finally:
             if isinstance(body, Spool):
                 body.close()
 
-    async def _refuse_by_look(self, exchange: Exchange, remembered: Version, metrics: RouteMetrics) -> Reply | None:
-        """A refusal needs no lease: where the tag is not the remembered one, a GET that shows yet another proves it stale."""
-        if remembered == NOT_KNOWN or not _is_likely_stale(exchange.conditions, remembered):
-            return None
-        now = time.time()
+    async def _await_turn(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
+        leases, key = self._leases, exchange.store_key
+        until = leases.clock() + leases.times.lease_wait_seconds
+        remembered = leases.remembered_version(key)
+        if _is_likely_stale(exchange.conditions, remembered) and (refused := await self._look(exchange, metrics)) is not None:
+            return refused
+        if self._representations.salt is None:
+            return problem(Problem.STORE_AWAY, "The store has not been reached yet.", exchange.target.path)
+        if not await leases.take_turn(key, until):
+            return problem(Problem.BUSY, "Too many writes of this resource are waiting.", exchange.target.path)
         try:
-            sighting = await self._representations.look(exchange, now)
+            # While this writer waited, another may have made its tag stale.
+            latest = leases.remembered_version(key)
+            if latest != remembered and _is_likely_stale(exchange.conditions, latest):
+                refused = await self._look(exchange, metrics)
+                if refused is not None:
+                    return refused
+            return await self._in_turn(exchange, key, body, until, metrics)
+        finally:
+            leases.end_turn(key)
+
+    async def _look(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
+        """Refuse without a lease: where the tag is not the remembered one, a GET that shows yet another proves it stale."""
+        try:
+            sighting = await self._representations.look(exchange, time.time())
         except OriginError:
             return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path)
         return judge(exchange, sighting, metrics)
 
-    async def _in_turn(self, exchange: Exchange, body: bytes | Spool | None, until: float, metrics: RouteMetrics) -> Reply:
+    async def _in_turn(self, exchange: Exchange, key: StoreKey, body: bytes | Spool | None, until: float, metrics: RouteMetrics) -> Reply:
         try:
-            lease = await self._leases.begin(exchange.store_key, until, exchange.method.decode("ascii"))
+            lease = await self._leases.begin(key, until, exchange.method.decode("ascii"))
         except StoreError:
             return problem(Problem.STORE_AWAY, "The store did not answer.", exchange.target.path)
         finally:
@@ -136,6 +137,8 @@ class Writing:
 
 def _is_likely_stale(conditions: Conditions, remembered: Version) -> bool:
     """Whether the preconditions would fail on the remembered version: reason enough to look, never to refuse."""
+    if remembered == NOT_KNOWN:
+        return False
     if conditions.if_match is not None:
         return isinstance(conditions.if_match, tuple) and not is_named(conditions.if_match, remembered)
     return conditions.if_none_match is Wildcard.ANY or is_named(conditions.if_none_match, remembered)

@@ -162,6 +162,10 @@ class Client:
         with contextlib.suppress(NoAnswer):
             assert (await self.answer(b"GET")).status == 400
 
+    async def rest_of(self, size: int) -> bytes:
+        """Read so many bytes."""
+        return await self._reader.readexactly(size)
+
     async def rest(self) -> bytes:
         """Read all that still comes until the connection ends."""
         try:
