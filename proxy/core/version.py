@@ -3,7 +3,7 @@
 A version is always a function of what the backend just showed, never of what we remember: so it is right whatever races.
 """
 
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Sequence
 from enum import Enum
 from hashlib import sha256
@@ -18,6 +18,10 @@ DIGEST_BYTES = 16
 
 TAG_CHARS = 22
 """As many characters of base64 as DIGEST_BYTES fill; the rest is padding."""
+
+
+# base64url (RFC 4648 §5), without the two calls that the base64 module puts around this.
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Strategy(Enum):
@@ -57,7 +61,7 @@ class ContentDigest:
 
     def tag(self) -> EntityTag:
         """The strong tag of all that was added."""
-        return EntityTag(urlsafe_b64encode(self._sum.digest()[:DIGEST_BYTES])[:TAG_CHARS])
+        return EntityTag(b2a_base64(self._sum.digest()[:DIGEST_BYTES]).translate(_URL_SAFE)[:TAG_CHARS])
 
 
 def version_of(tag: EntityTag | None) -> Version:

@@ -136,7 +136,7 @@ class Attempt:
         except OriginError:
             await self._withdraw(sighting)
             return problem(Problem.NOT_SENT, "No connection to the backend could be had.", self._exchange.target.path)
-        conditional = sighting is not None and sighting.native
+        conditional = sighting is not None and sighting.is_native
         started = perf_counter()
         try:
             heard = await self._exchange_once(connection, conditional)
@@ -228,7 +228,7 @@ class Attempt:
         exchange, rules = self._exchange, self._exchange.rules
         if exchange.method == b"DELETE" or (exchange.method == b"POST" and heard.answer.status not in (200, 204)):
             return None
-        if rules.strategy is Strategy.NATIVE or (sighting is not None and sighting.native):
+        if rules.strategy is Strategy.NATIVE or (sighting is not None and sighting.is_native):
             native = native_tag(heard.fields.etags)
             if native is not None:
                 return native

@@ -61,37 +61,32 @@ class Handler:
         """aiohttp's entry: serve request, and say whether the connection can be used again."""
         started = perf_counter()
         self.in_flight += 1
+        exchange: Exchange | None = None
+        routed = self._arrivals.unrouted
+        reply: Reply | None = None
+        keeps = request.keep_alive
         try:
-            sent = await self._serve(request, started)
+            judged = self._arrivals.judge(request)
+            if isinstance(judged, Reply):
+                reply, keeps = judged, False
+            else:
+                exchange, routed = judged
+                try:
+                    reply = await self._answer(exchange, routed)
+                except BodyMalformed:
+                    reply = problem(Problem.BAD_REQUEST, "The body is not framed as its head says.", exchange.target.path)
+                    keeps = False
+                except ConnectionError:
+                    raise
+                except Exception:
+                    request.protocol.logger.exception("noclobber failed")
+                    reply = problem(Problem.INTERNAL, "This is a defect of noclobber's.", exchange.target.path)
+                    keeps = False
+            return cast(web.StreamResponse, Sent(await self._send(request, reply, keeps)))
         finally:
             self.in_flight -= 1
-        return cast(web.StreamResponse, sent)
-
-    async def _serve(self, request: web.BaseRequest, started: float) -> Sent:
-        keeps = request.keep_alive and not self.is_draining
-        judged = self._arrivals.judge(request)
-        routed = self._arrivals.unrouted
-        exchange: Exchange | None = None
-        if isinstance(judged, Reply):
-            reply = judged
-            keeps = False
-        else:
-            exchange, routed = judged
-            try:
-                reply = await self._answer(exchange, routed)
-            except ConnectionError:
-                raise
-            except BodyMalformed:
-                reply = problem(Problem.BAD_REQUEST, "The body is not framed as its head says.", exchange.target.path)
-                keeps = False
-            except Exception:
-                request.protocol.logger.exception("noclobber failed")
-                reply = problem(Problem.INTERNAL, "This is a defect of noclobber's.", exchange.target.path)
-                keeps = False
-        try:
-            return Sent(await self._send(request, reply, keeps))
-        finally:
-            self._account(request, exchange, routed, reply, started)
+            if reply is not None:
+                self._account(request, exchange, routed, reply, started)
 
     # ---- the answer ---------------------------------------------------------------------------------------------------------------
 
@@ -108,7 +103,7 @@ class Handler:
     async def _send(self, request: web.BaseRequest, reply: Reply, keeps: bool) -> bool:
         """Write the reply; False when the connection must not be used again."""
         old = request.version == HttpVersion10
-        if old and not reply.has_own_length():
+        if self.is_draining or (old and not reply.has_own_length()):
             keeps = False
         if not request.content.is_eof():
             # Refused before its body was read: the client may or may not send it now.

@@ -147,13 +147,6 @@ class Lease:
         self._schedule_renewal()
 
 
-@dataclass(slots=True)
-class _Turn:
-    """Who in this process waits for one key. The one at work is not in the queue."""
-
-    waiting: deque["asyncio.Future[None]"]
-
-
 class Leases:
     """Hand out leases: one at a time for each key in this process, and one at a time among all who share the store."""
 
@@ -167,7 +160,8 @@ class Leases:
         self.tasks = tasks
         self._store = store
         self._max_waiters = max_waiters
-        self._turns: dict[StoreKey, _Turn] = {}
+        # Who waits for a key, by key. The one at work is not in the queue.
+        self._turns: dict[StoreKey, deque[asyncio.Future[None]]] = {}
         self._remembered: dict[StoreKey, Snapshot] = {}
 
     def remembered_version(self, key: StoreKey) -> Version:
@@ -177,14 +171,14 @@ class Leases:
 
     async def take_turn(self, key: StoreKey, until: float) -> bool:
         """Wait, first come first served, until no other writer of this process is at key. False: too many wait, or until has come."""
-        turn = self._turns.get(key)
-        if turn is None:
-            self._turns[key] = _Turn(deque())
+        waiting = self._turns.get(key)
+        if waiting is None:
+            self._turns[key] = deque()
             return True
-        if len(turn.waiting) >= self._max_waiters:
+        if len(waiting) >= self._max_waiters:
             return False
         place = self.loop.create_future()
-        turn.waiting.append(place)
+        waiting.append(place)
         try:
             async with asyncio.timeout(until - self.clock()):
                 await place
@@ -193,7 +187,7 @@ class Leases:
                 # The turn came in the very moment in which this one left: pass it on.
                 self.end_turn(key)
             else:
-                turn.waiting.remove(place)
+                waiting.remove(place)
             if isinstance(left, TimeoutError):
                 return False
             raise
@@ -201,9 +195,9 @@ class Leases:
 
     def end_turn(self, key: StoreKey) -> None:
         """Let the next writer of this process come to key."""
-        turn = self._turns[key]
-        while turn.waiting:
-            place = turn.waiting.popleft()
+        waiting = self._turns[key]
+        while waiting:
+            place = waiting.popleft()
             if not place.done():
                 place.set_result(None)
                 return

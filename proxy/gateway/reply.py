@@ -107,8 +107,12 @@ def date_now() -> bytes:
 async def send(reply: Reply, writer: Writer, connection: bytes) -> None:
     """Write reply. `connection` is the Connection line, or empty. OriginError when a streamed body is cut: the client must see that too."""
     body = reply.body
-    head = status_line(reply.status, reply.reason) + b"".join(reply.lines)
-    head += b"Date: %b\r\n%b" % (reply.date or date_now(), connection)
+    head = b"%b%bDate: %b\r\n%b" % (
+        status_line(reply.status, reply.reason),
+        b"".join(reply.lines),
+        reply.date or date_now(),
+        connection,
+    )
     if isinstance(body, bytes):
         await writer.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
     elif body is None:

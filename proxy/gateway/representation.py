@@ -33,7 +33,7 @@ class Sighting:
     """What a look at a resource found. `refusal` is the backend's own answer where it showed no representation."""
 
     current: Current
-    native: bool
+    is_native: bool
     refusal: Reply | None = None
 
     @property

@@ -47,7 +47,7 @@ def test_what_is_judged_is_set_apart() -> None:
 def test_one_request_does_not_see_the_conditions_of_another() -> None:
     read((b"If-Match", b'"a"'), (b"Range", b"x"), (b"Accept-Encoding", b"x"), (b"Expect", b"x"))
     fresh = read()
-    assert not (fresh.conditions or fresh.condition_lines or fresh.ranges or fresh.coding or fresh.expectations)
+    assert not any((fresh.conditions, fresh.condition_lines, fresh.ranges, fresh.coding, fresh.expectations))
 
 
 def test_a_content_range_is_noticed() -> None:
@@ -75,7 +75,17 @@ def test_what_connection_names_ends_here_wherever_it_stands() -> None:
     assert list(sorted_.coding) == []
 
 
-END_TO_END = [b"If-Match", b"if-none-match", b"If-Range", b"Host", b"Authorization", b"Cookie", b"Content-Length", b"Content-Type", b"Range"]
+END_TO_END = [
+    b"If-Match",
+    b"if-none-match",
+    b"If-Range",
+    b"Host",
+    b"Authorization",
+    b"Cookie",
+    b"Content-Length",
+    b"Content-Type",
+    b"Range",
+]
 HOSTS = [b"", b"a/b", b"u@h", b"a b", b"a:b", b"[::1", b"::1", b"a:1:2", b"a\\b", b"a?b", b"a#b", b'a"b', b"\xc3\xa4", b"[g]", b"a,b/c"]
 REFUSED: dict[str, list[Field]] = {
     **{f"http.md 2 Connection: {name.decode()}": [HOST, (b"Connection", b"close, " + name)] for name in END_TO_END},
@@ -153,7 +163,7 @@ def test_what_connection_names_ends_here_in_answers() -> None:
 def test_one_answer_does_not_see_the_tags_of_another() -> None:
     answer((b"ETag", b'"a"'), (b"Last-Modified", b"x"), (b"Accept-Ranges", b"x"))
     fresh = answer()
-    assert not (fresh.etags or fresh.last_modified or fresh.accept_ranges or fresh.passing)
+    assert not any((fresh.etags, fresh.last_modified, fresh.accept_ranges, fresh.passing))
 
 
 def test_the_lines_of_a_304() -> None:

@@ -52,7 +52,24 @@ def test_no_routes() -> None:
     assert Routes[str]([]).match(b"/a") is None
 
 
-REFUSED = ["", "a", "a/{b}", "/a/{", "/a/}", "/a{b}", "/{b}c", "/{B}", "/{1}", "/{}", "/{a b}", "/a*", "/{a*}/b", "/{a}/{a}", "/{a}/{a*}", "/{a**}"]
+REFUSED = [
+    "",
+    "a",
+    "a/{b}",
+    "/a/{",
+    "/a/}",
+    "/a{b}",
+    "/{b}c",
+    "/{B}",
+    "/{1}",
+    "/{}",
+    "/{a b}",
+    "/a*",
+    "/{a*}/b",
+    "/{a}/{a}",
+    "/{a}/{a*}",
+    "/{a**}",
+]
 
 
 @pytest.mark.parametrize("text", REFUSED)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from proxy.core.etag import EntityTag, Wildcard, parse_tag
 from proxy.core.record import NOT_KNOWN, Version
 from proxy.core.resource import ResourceKey
-from proxy.core.version import ContentDigest, is_named, native_tag, version_of
+from proxy.core.version import ContentDigest, disproved, is_disproved, is_named, native_tag, version_of
 
 NATIVE: dict[str, tuple[list[bytes], EntityTag | None]] = {
     "8.8.3 strong": ([b'"a"'], EntityTag(b"a")),
@@ -81,3 +81,12 @@ NAMED = {
 @pytest.mark.parametrize(("tags", "expected"), NAMED.values(), ids=NAMED)
 def test_naming(tags: tuple[EntityTag, ...] | Wildcard | None, expected: bool) -> None:
     assert is_named(tags, Version("a\xff")) is expected
+    assert is_named(tags, disproved(Version("a\xff"))) is expected
+
+
+def test_the_mark_of_a_disproved_version_is_none_of_the_version() -> None:
+    """A space cannot stand in an entity-tag (RFC 9110 §8.8.3), so no version looks marked by itself."""
+    assert is_disproved(disproved(Version("a")))
+    assert is_disproved(disproved(NOT_KNOWN))
+    assert not is_disproved(Version("a"))
+    assert native_tag([b'" a"']) is None

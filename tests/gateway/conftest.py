@@ -7,6 +7,7 @@ import pytest
 import uvloop
 
 from .legacy import Legacy
+from .serving import Door, serving
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -22,3 +23,10 @@ async def legacy() -> AsyncIterator[Legacy]:
     async with Legacy() as backend:
         backend.documents["/doc"] = b'{"count": 1}'
         yield backend
+
+
+@pytest.fixture
+async def door(legacy: Legacy) -> AsyncIterator[Door]:
+    """noclobber as it is without a configuration, in front of `legacy`."""
+    async with serving(legacy.port) as door:
+        yield door

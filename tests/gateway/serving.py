@@ -1,23 +1,34 @@
 """noclobber in this process, in front of a backend of the test's."""
 
+import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from proxy.app import Gateway, running
 from proxy.config import Config, load_config
 
 from .client import Answer, Client
 
-SHORT: dict[str, object] = {
+SHORT: dict[str, Any] = {
     "protocol__lease_seconds": 1,
     "protocol__margin_seconds": 0.2,
     "protocol__apply_delay_seconds": 0.3,
     "protocol__write_timeout_seconds": 1,
 }
 """Times for tests that have to wait for them."""
+
+
+async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Wait until something holds. The timeout is the test's."""
+    while True:
+        answer = holds()
+        if answer if isinstance(answer, bool) else await answer:
+            return
+        await asyncio.sleep(0.01)
 
 
 def route(path: str = "/{path*}", name: str = "r", **keys: object) -> str:
@@ -33,14 +44,15 @@ def _toml(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-def configured(port: int, *routes: str, store: str = "memory://", **settings: object) -> Config:
-    """Configure a noclobber in front of the backend at port. `settings` are named SECTION__KEY; without routes there is the default one."""
-    environ = {f"NOCLOBBER__{name.upper()}": str(value) for name, value in {"log__access": "off", **settings}.items()}
-    flags = {"upstream": f"http://127.0.0.1:{port}", "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "store": store}
+def configured(backend: int | str, *routes: str, store: str = "memory://", **settings: object) -> Config:
+    """Configure a noclobber in front of a backend: a port or a URL. `settings` are named SECTION__KEY; without routes there is one."""
+    upstream = f"http://127.0.0.1:{backend}" if isinstance(backend, int) else backend
+    settings = {"log__access": "off", "server__listen": "127.0.0.1:0", "server__admin": "127.0.0.1:0", **settings}
+    environ = {f"NOCLOBBER__{name.upper()}": str(value) for name, value in settings.items()}
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "config.toml")
         file.write_text("\n".join(routes), encoding="utf-8")
-        return load_config(file, environ, flags)
+        return load_config(file, environ, {"upstream": upstream, "store": store})
 
 
 class Door:
@@ -61,6 +73,10 @@ class Door:
         async with await Client.connect(self.gateway.listen) as client:
             return await client.ask(method, target, *lines, body=body, version=version)
 
+    async def tag(self, target: bytes = b"/doc") -> bytes:
+        """The tag of what stands at target."""
+        return (await self.ask(b"GET", target)).etag
+
     async def ask_admin(self, target: bytes, method: bytes = b"GET") -> Answer:
         """Send one request to the admin listener."""
         async with await Client.connect(self.gateway.admin) as client:
@@ -78,6 +94,10 @@ class Door:
                     total += float(series[3])
         return total
 
+    async def is_ready(self) -> bool:
+        """Whether writes are granted."""
+        return (await self.ask_admin(b"/readyz")).status == 200
+
     def close(self) -> None:
         """Leave with all connections."""
         for client in self._clients:
@@ -85,9 +105,9 @@ class Door:
 
 
 @asynccontextmanager
-async def serving(port: int, *routes: str, store: str = "memory://", **settings: object) -> AsyncIterator[Door]:
-    """Run a noclobber in front of the backend at port, as `configured` says."""
-    async with running(configured(port, *routes, store=store, **settings)) as gateway:
+async def serving(backend: int | str, *routes: str, store: str = "memory://", **settings: object) -> AsyncIterator[Door]:
+    """Run a noclobber in front of a backend, as `configured` says."""
+    async with running(configured(backend, *routes, store=store, **settings)) as gateway:
         door = Door(gateway)
         try:
             yield door

@@ -9,10 +9,6 @@ from .serving import Door, route, serving
 TRUSTING = {"writers": "proxy-only", "verify": "trust-store"}
 
 
-async def tag_of(door: Door, target: bytes = b"/doc") -> bytes:
-    return (await door.ask(b"GET", target)).etag
-
-
 # ---- where the tag comes from --------------------------------------------------------------------------------------------------------
 
 # after_write -> what the backend was asked for by an unconditional PUT.
@@ -32,17 +28,17 @@ async def test_the_tag_is_the_one_that_a_get_will_show(legacy: Legacy, source: s
     async with serving(legacy.port, route(after_write=source), limits__spool_memory_bytes=1_000) as door:
         got = await door.ask(b"PUT", b"/doc", body=bytes(size))
         assert legacy.methods() == SOURCES[source]
-        assert (got.status, got.body, got.etag) == (200, bytes(size), await tag_of(door))
+        assert (got.status, got.body, got.etag) == (200, bytes(size), await door.tag())
 
 
 async def test_an_empty_representation_has_a_tag_too(legacy: Legacy) -> None:
     async with serving(legacy.port, route(after_write="request")) as door:
-        assert (await door.ask(b"PUT", b"/doc", body=b"")).etag == await tag_of(door)
+        assert (await door.ask(b"PUT", b"/doc", body=b"")).etag == await door.tag()
 
 
 async def test_no_tag_where_none_is_asked_for(legacy: Legacy) -> None:
     async with serving(legacy.port, route(after_write="none")) as door:
-        tag = await tag_of(door)
+        tag = await door.tag()
         got = await door.ask(b"PUT", b"/doc", b"If-Match: " + tag, body=b"x")
         assert got.status == 204
         assert b"etag" not in got.names
@@ -63,10 +59,10 @@ async def test_a_body_too_large_to_be_tagged_leaves_no_tag(legacy: Legacy) -> No
 async def test_strict_withholds_the_tag_of_a_put_only(legacy: Legacy, method: bytes) -> None:
     """RFC 9110 §9.3.4 forbids it on a PUT whose body may not have been stored as it was; of other methods it says nothing."""
     async with serving(legacy.port, route(put_etag="strict")) as door:
-        got = await door.ask(method, b"/doc", b"If-Match: " + await tag_of(door), body=b"x")
+        got = await door.ask(method, b"/doc", b"If-Match: " + await door.tag(), body=b"x")
         assert got.status in (200, 204)
         assert (b"etag" in got.names) == (method == b"PATCH")
-        assert (await door.ask(method, b"/doc", b"If-Match: " + await tag_of(door), body=b"x")).status in (200, 204)
+        assert (await door.ask(method, b"/doc", b"If-Match: " + await door.tag(), body=b"x")).status in (200, 204)
 
 
 async def test_a_backend_that_cannot_be_read_back_leaves_no_tag_and_no_doubt(legacy: Legacy) -> None:
@@ -83,14 +79,14 @@ async def test_a_backend_that_cannot_be_read_back_leaves_no_tag_and_no_doubt(leg
         assert got.status == 204
         assert not got.names & {b"etag", b"noclobber-outcome"}
         legacy.respond = None
-        assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + await tag_of(door), body=b"y")).status == 204
+        assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"y")).status == 204
 
 
 async def test_the_created_resource_of_a_post_is_another_one(legacy: Legacy) -> None:
     """RFC 9110 §15.3.2: a tag of the collection on a 201 would be taken for that of what was made."""
     legacy.documents["/list"] = b"[]"
     async with serving(legacy.port) as door:
-        got = await door.ask(b"POST", b"/list", b"If-Match: " + await tag_of(door, b"/list"), body=b"x")
+        got = await door.ask(b"POST", b"/list", b"If-Match: " + await door.tag(b"/list"), body=b"x")
         assert (got.status, got.one(b"Location")) == (201, b"/list/2")
         assert b"etag" not in got.names
         assert legacy.methods() == ["GET", "GET", "POST"]
@@ -99,7 +95,7 @@ async def test_the_created_resource_of_a_post_is_another_one(legacy: Legacy) -> 
 async def test_a_post_that_changed_its_target_tells_the_new_tag(legacy: Legacy) -> None:
     async with serving(legacy.port) as door:
         legacy.respond = answering(200, b"done", "POST")
-        assert (await door.ask(b"POST", b"/doc", body=b"x")).etag == await tag_of(door)
+        assert (await door.ask(b"POST", b"/doc", body=b"x")).etag == await door.tag()
 
 
 async def test_the_backends_own_tag_does_not_go_with_ours(legacy: Legacy) -> None:
@@ -120,7 +116,7 @@ async def test_a_match_with_the_store_needs_no_verifying_get(legacy: Legacy) -> 
             assert got.status == 204
             tag = got.etag
         assert legacy.methods() == ["PUT"] * 3
-        assert tag == await tag_of(door)
+        assert tag == await door.tag()
         assert await door.sample("noclobber_preconditions_total", verdict="proceed") == 2
 
 
@@ -129,7 +125,7 @@ async def test_a_mismatch_with_the_store_is_verified(legacy: Legacy) -> None:
     async with serving(legacy.port, route(after_write="request", **TRUSTING)) as door:
         old = (await door.ask(b"PUT", b"/doc", body=b"one")).etag
         legacy.documents["/doc"] = b"theirs"
-        new = await tag_of(door)
+        new = await door.tag()
         legacy.asked.clear()
         assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + new, body=b"two")).status == 204
         assert "GET" in legacy.methods()
@@ -176,7 +172,7 @@ async def swaps(door: Door) -> float:
 async def test_a_tag_that_is_known_to_be_old_is_refused_without_a_lease(legacy: Legacy) -> None:
     """W1: so a storm of contenders stays cheap. One GET proves it, and no store is asked."""
     async with serving(legacy.port) as door:
-        old = await tag_of(door)
+        old = await door.tag()
         new = (await door.ask(b"PUT", b"/doc", b"If-Match: " + old, body=b"new")).etag
         before, asked = await swaps(door), len(legacy.asked)
         got = await door.ask(b"PUT", b"/doc", b"If-Match: " + old, body=b"lost update")
@@ -189,7 +185,7 @@ async def test_a_tag_that_is_not_the_remembered_one_may_be_the_current_one(legac
     async with serving(legacy.port) as door:
         await door.ask(b"PUT", b"/doc", body=b"ours")
         legacy.documents["/doc"] = b"theirs"
-        assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + await tag_of(door), body=b"x")).status == 204
+        assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"x")).status == 204
 
 
 async def test_a_hot_write_costs_two_swaps(legacy: Legacy) -> None:

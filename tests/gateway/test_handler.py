@@ -8,7 +8,7 @@ from tests.origin.scripted import ScriptedBackend, ok, serve
 
 from .client import NoAnswer, request
 from .legacy import Legacy
-from .serving import route, serving
+from .serving import route, serving, until
 
 # Raw requests that are refused by us with a problem document, and their status.
 REFUSED = {
@@ -16,13 +16,14 @@ REFUSED = {
     "3.2 encoded slash": (b"GET /a%2Fdoc HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "3.2 empty segment": (b"PUT //doc HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 400),
     "3.2.2 another authority": (b"GET http://b/doc HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    "3.2 no Host": (b"GET /doc HTTP/1.1\r\n\r\n", 400),
     "3.2 no Host in 1.0": (b"GET /doc HTTP/1.0\r\n\r\n", 400),
-    "3.2 two Hosts": (b"GET /doc HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
     "3.2 empty Host": (b"GET /doc HTTP/1.1\r\nHost:\r\n\r\n", 400),
     "3.2 Host with a path": (b"GET /doc HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
     "underscore": (b"PUT /doc HTTP/1.1\r\nHost: a\r\nIf_Match: x\r\nContent-Length: 0\r\n\r\n", 400),
-    "Connection names a condition": (b'PUT /doc HTTP/1.1\r\nHost: a\r\nIf-Match: "a"\r\nConnection: If-Match\r\nContent-Length: 0\r\n\r\n', 400),
+    "Connection names a condition": (
+        b'PUT /doc HTTP/1.1\r\nHost: a\r\nIf-Match: "a"\r\nConnection: If-Match\r\nContent-Length: 0\r\n\r\n',
+        400,
+    ),
     "6.1 another coding": (b"PUT /doc HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
     "6.1 chunks in 1.0": (b"PUT /doc HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     "2.3 version 2.0": (b"GET /doc HTTP/2.0\r\nHost: a\r\n\r\n", 400),
@@ -45,6 +46,8 @@ async def test_heads_that_cannot_be_handled_safely(legacy: Legacy, raw: bytes, s
 
 # What the parser in front of us refuses by itself: pinned, since we rely on it.
 UNPARSED = {
+    "3.2 no Host": b"GET /doc HTTP/1.1\r\n\r\n",
+    "3.2 two Hosts": b"GET /doc HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
     "6.3 both framings": b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "6.3 two lengths": b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
     "6.3 odd length": b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
@@ -143,16 +146,15 @@ async def test_a_defect_of_our_own_is_a_500_that_tells_nothing(
 
 async def test_a_slow_client_does_not_make_us_hold_all_of_it(legacy: Legacy) -> None:
     """Backpressure: what is on disk stays there until the client takes it."""
-    legacy.documents["/doc"] = bytes(3_000_000)
+    legacy.documents["/doc"] = bytes(20_000_000)
     async with serving(legacy.port, limits__spool_memory_bytes=10_000) as door:
         client = await door.connect()
         client.send(request(b"GET", b"/doc"))
         assert (await client.head())[0] == 200
         await asyncio.sleep(0.05)
         assert door.gateway.handler.in_flight == 1
-        assert len(await client.rest_of(3_000_000)) == 3_000_000
-        while door.gateway.handler.in_flight:
-            await asyncio.sleep(0.01)
+        assert len(await client.rest_of(20_000_000)) == 20_000_000
+        await until(lambda: door.gateway.handler.in_flight == 0)
 
 
 async def test_an_idle_connection_is_closed(legacy: Legacy) -> None:

@@ -17,7 +17,7 @@ from tests.servers import RedisServer, valkey_binary
 
 from .client import Answer
 from .legacy import Legacy, delaying
-from .serving import SHORT, Door, serving
+from .serving import SHORT, Door, serving, until
 
 DOC = StoreKey(key_digest(resource_key(b"/doc")))
 
@@ -46,10 +46,6 @@ async def held(legacy: Legacy) -> Held:
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/store.db"
-
-
-async def tag_of(door: Door) -> bytes:
-    return (await door.ask(b"GET", b"/doc")).etag
 
 
 def put(door: Door, body: bytes, *lines: bytes) -> "asyncio.Task[Answer]":
@@ -116,7 +112,7 @@ async def test_the_queue_has_an_end(legacy: Legacy, held: Held) -> None:
 
 async def test_who_was_made_stale_while_it_waited_is_refused_without_a_swap(legacy: Legacy, held: Held) -> None:
     async with serving(legacy.port) as door:
-        tag = await tag_of(door)
+        tag = await door.tag()
         first = put(door, b"held", b"If-Match: " + tag)
         await held.arrived.wait()
         losers = [put(door, b"lost %d" % number, b"If-Match: " + tag) for number in range(4)]
@@ -132,7 +128,7 @@ async def test_who_was_made_stale_while_it_waited_is_refused_without_a_swap(lega
 async def test_of_many_at_once_one_wins(legacy: Legacy) -> None:
     async with serving(legacy.port) as door:
         for turn in range(5):
-            tag = await tag_of(door)
+            tag = await door.tag()
             # No two bodies are alike: content tags know no history, and a write that changes nothing makes nobody stale.
             answers = await asyncio.gather(*(put(door, b"%d/%d" % (turn, number), b"If-Match: " + tag) for number in range(10)))
             assert Counter(answer.status for answer in answers) == {204: 1, 412: 9}
@@ -145,12 +141,12 @@ async def test_a_slow_write_keeps_its_lease(legacy: Legacy) -> None:
     """2.5 leases long."""
     legacy.respond = delaying(2.5, "PUT")
     async with serving(legacy.port, **{**SHORT, "protocol__write_timeout_seconds": 10, "protocol__lease_wait_seconds": 5}) as door:
-        tag = await tag_of(door)
+        tag = await door.tag()
         slow = put(door, b"slow", b"If-Match: " + tag)
         await asyncio.sleep(0.5)
         second = put(door, b"late", b"If-Match: " + tag)
         first = await slow
-        assert (first.status, first.etag) == (204, await tag_of(door))
+        assert (first.status, first.etag) == (204, await door.tag())
         assert (await second).status == 412
         assert await door.sample("noclobber_unknown_outcomes_total") == 0
 
@@ -158,7 +154,7 @@ async def test_a_slow_write_keeps_its_lease(legacy: Legacy) -> None:
 async def test_a_slow_look_keeps_its_lease(legacy: Legacy) -> None:
     """The time of the verifying GET is the writer's, not the write's: the lease is renewed all the while."""
     async with serving(legacy.port, **SHORT) as door:
-        tag = await tag_of(door)
+        tag = await door.tag()
         legacy.respond = delaying(1.5, "GET")
         assert (await put(door, b"new", b"If-Match: " + tag)).status == 204
 
@@ -175,8 +171,8 @@ async def pair(request: pytest.FixtureRequest, legacy: Legacy, url: str, tmp_pat
         url = server.url
     times = {**SHORT, "protocol__apply_delay_seconds": 0.1, "protocol__write_timeout_seconds": 5}
     async with serving(legacy.port, store=url, **times) as one, serving(legacy.port, store=url, **times) as other:
-        while (await one.ask_admin(b"/readyz")).status != 200 or (await other.ask_admin(b"/readyz")).status != 200:
-            await asyncio.sleep(0.05)
+        await until(one.is_ready)
+        await until(other.is_ready)
         yield one, other
     if server is not None:
         server.kill()
@@ -185,8 +181,8 @@ async def pair(request: pytest.FixtureRequest, legacy: Legacy, url: str, tmp_pat
 async def test_two_gateways_are_one(legacy: Legacy, held: Held, pair: tuple[Door, Door]) -> None:
     one, other = pair
     # The same tags,
-    tag = await tag_of(one)
-    assert tag == await tag_of(other)
+    tag = await one.tag()
+    assert tag == await other.tag()
     # one at a time,
     first = put(one, b"held", b"If-Match: " + tag)
     await held.arrived.wait()
@@ -198,7 +194,7 @@ async def test_two_gateways_are_one(legacy: Legacy, held: Held, pair: tuple[Door
     assert ((await second).status, (await second).etag) == (412, new)
     # and one winner of many.
     for turn in range(3):
-        tag = await tag_of(one)
+        tag = await one.tag()
         writers = [put(door, b"%d/%d/%d" % (turn, number, at), b"If-Match: " + tag) for number in range(5) for at, door in enumerate(pair)]
         answers = await asyncio.gather(*writers)
         assert Counter(answer.status for answer in answers) == {204: 1, 412: 9}
@@ -240,7 +236,7 @@ async def test_expired_is_never_free_and_unknown_is_never_clean(
     legacy: Legacy, url: str, state: State, lease_seconds: float, expected: float
 ) -> None:
     async with serving(legacy.port, store=url, **SHORT) as door:
-        tag = await tag_of(door)
+        tag = await door.tag()
         await leave(url, state, lease_seconds, "another" if state is State.PENDING else "")
         started = time.monotonic()
         assert (await put(door, b"x", b"If-Match: " + tag)).status == 204
@@ -253,7 +249,7 @@ async def test_a_writer_that_is_refused_settles_the_doubt_that_it_waited_for(leg
         await leave(url, State.UNKNOWN, 0.0)
         assert (await put(door, b"x", line)).status == 412
         started = time.monotonic()
-        assert (await put(door, b"y", b"If-Match: " + await tag_of(door))).status == 204
+        assert (await put(door, b"y", b"If-Match: " + await door.tag())).status == 204
         assert time.monotonic() - started < 0.25
 
 
@@ -275,7 +271,7 @@ async def test_a_writer_that_may_not_look_leaves_the_doubt_to_the_next(legacy: L
 async def test_a_fenced_success_is_told_without_a_tag(legacy: Legacy, held: Held, url: str) -> None:
     """W7: it was applied, but what stands now is not ours to name; and nobody may keep it."""
     async with serving(legacy.port, store=url) as door:
-        first = put(door, b"held", b"If-Match: " + await tag_of(door))
+        first = put(door, b"held", b"If-Match: " + await door.tag())
         await held.arrived.wait()
         await leave(url, State.UNKNOWN, 0.0, fence=99)
         held.goes_on.set()

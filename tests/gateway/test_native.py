@@ -3,7 +3,7 @@
 import pytest
 from aiohttp import web
 
-from tests.origin.scripted import Hear, Say, ScriptedBackend, ok, serve
+from tests.origin.scripted import Hear, Say, ScriptedBackend, Step, ok, serve
 
 from .legacy import Legacy
 from .serving import route, serving
@@ -79,7 +79,9 @@ async def test_native_without_a_tag_is_untagged_and_matches_nothing(legacy: Lega
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "new"])
-@pytest.mark.parametrize(("lines", "status"), [([b'If-None-Match: W/"one"'], 304), ([b'If-Match: "two"'], 412), ([b'If-Match: "one"'], 200)])
+@pytest.mark.parametrize(
+    ("lines", "status"), [([b'If-None-Match: W/"one"'], 304), ([b'If-Match: "two"'], 412), ([b'If-Match: "one"'], 200)]
+)
 async def test_conditions_are_judged_here_whether_the_backend_does_or_not(lines: list[bytes], status: int, known: bool) -> None:
     async with Native() as backend, serving(backend.port) as door:
         if known:
@@ -151,8 +153,13 @@ async def test_conditions_are_judged_and_forwarded() -> None:
 
 async def test_a_412_of_such_a_backend_is_a_definite_no() -> None:
     """Protocol §7: its atomicity is added to ours, and its 412 leaves nothing in doubt."""
-    script = [Hear(), Say(ok(b"1", b'ETag: "one"')), Hear(), Say(b'HTTP/1.1 412 No\r\nETag: "two"\r\nContent-Length: 2\r\n\r\nno')]
-    async with ScriptedBackend([*script, *serve(ok(b"2", b'ETag: "two"'), 3)]) as backend, serving(backend.port) as door:
+    script: list[Step] = [
+        Hear(),
+        Say(ok(b"1", b'ETag: "one"')),
+        Hear(),
+        Say(b'HTTP/1.1 412 No\r\nETag: "two"\r\nContent-Length: 2\r\n\r\nno'),
+    ]
+    async with ScriptedBackend([*script, *serve(ok(b"2", b'ETag: "two"'), 8)]) as backend, serving(backend.port) as door:
         refused = await door.ask(b"PUT", b"/doc", b'If-Match: "one"', body=b"x")
         assert (refused.status, refused.body, refused.etag) == (412, b"no", b'"two"')
         assert b"noclobber-outcome" not in refused.names

@@ -11,18 +11,14 @@ from tests.origin.scripted import Close, Hear, HearBytes, Reset, Say, Script, Sc
 from tests.servers import free_port
 
 from .legacy import Legacy, answering
-from .serving import SHORT, Door, serving
+from .serving import SHORT, Door, serving, until
 
 QUARANTINE_SECONDS = 0.3
 
 
-async def tag_of(door: Door) -> bytes:
-    return (await door.ask(b"GET", b"/doc")).etag
-
-
 async def next_write_takes(door: Door) -> float:
     """How long the next conditional write on the current tag takes to succeed."""
-    tag = await tag_of(door)
+    tag = await door.tag()
     started = time.monotonic()
     got = await door.ask(b"PUT", b"/doc", b"If-Match: " + tag, body=b"next")
     assert got.status == 204, got
@@ -36,7 +32,7 @@ async def next_write_takes(door: Door) -> float:
 async def test_a_refusal_means_not_applied_and_the_record_is_settled(legacy: Legacy, status: int) -> None:
     async with serving(legacy.port, **SHORT) as door:
         legacy.respond = answering(status, b"the backend's words", "PUT", X_From="backend", ETag='"theirs"')
-        got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await tag_of(door), body=b"x")
+        got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"x")
         assert (got.status, got.body, got.one(b"X-From"), got.etag) == (status, b"the backend's words", b"backend", b'"theirs"')
         assert b"noclobber-outcome" not in got.names
         legacy.respond = None
@@ -52,7 +48,7 @@ async def test_any_other_answer_proves_nothing(legacy: Legacy, status: int) -> N
     """The backend's own answer is passed on, marked, and the next write waits until the doubt is over."""
     async with serving(legacy.port, **SHORT) as door:
         legacy.respond = answering(status, b"" if status == 304 else b"words", "PUT", X_From="backend")
-        got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await tag_of(door), body=b"x")
+        got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"x")
         assert (got.status, got.one(b"X-From"), got.one(b"Noclobber-Outcome")) == (status, b"backend", b"unknown")
         assert await door.sample("noclobber_unknown_outcomes_total") == 1
         legacy.respond = None
@@ -69,8 +65,8 @@ async def test_every_success_means_applied(legacy: Legacy, status: int) -> None:
 
     legacy.respond = apply
     async with serving(legacy.port, **SHORT) as door:
-        got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await tag_of(door), body=b"new")
-        assert (got.status, got.etag) == (status, await tag_of(door))
+        got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"new")
+        assert (got.status, got.etag) == (status, await door.tag())
         assert b"noclobber-outcome" not in got.names
 
 
@@ -108,7 +104,7 @@ AFTER_THE_FIRST_BYTE: dict[str, Script] = {
 
 @pytest.mark.parametrize("script", AFTER_THE_FIRST_BYTE.values(), ids=AFTER_THE_FIRST_BYTE)
 async def test_whatever_fails_after_the_first_byte_is_unknown(script: Script) -> None:
-    then = [Hear(), Say(ok(b"new"))] * 5
+    then: Script = [Hear(), Say(ok(b"new"))] * 5
     async with ScriptedBackend(script, then) as backend, serving(backend.port, **SHORT) as door:
         got = await door.ask(b"PUT", b"/doc", body=b"new")
         assert (got.status, got.kind, got.one(b"Noclobber-Outcome")) == (504, "outcome-unknown", b"unknown")
@@ -136,7 +132,7 @@ async def test_a_write_that_takes_too_long_is_reset(legacy: Legacy) -> None:
 async def test_a_success_that_is_cut_was_applied_and_is_cut_for_the_client(end: Close | Reset | Wait, framing: bytes) -> None:
     """The version is unknown then: no tag goes with it. Nothing is in doubt."""
     half = b"half" if framing.startswith(b"Content") else b"4\r\nhalf\r\n"
-    script = [Hear(), Say(b"HTTP/1.1 200 OK\r\nETag: x\r\n" + framing + b"\r\n\r\n" + half), Wait(0.02), end]
+    script: Script = [Hear(), Say(b"HTTP/1.1 200 OK\r\nETag: x\r\n" + framing + b"\r\n\r\n" + half), Wait(0.02), end]
     async with ScriptedBackend(script, serve(ok(b"new"), 5)) as backend, serving(backend.port, **SHORT) as door:
         got = await door.ask(b"PUT", b"/doc", body=b"new")
         assert (got.status, got.is_cut) == (200, True)
@@ -148,7 +144,7 @@ async def test_a_success_that_is_cut_was_applied_and_is_cut_for_the_client(end: 
 
 
 async def test_a_refusal_that_is_cut_proves_nothing() -> None:
-    script = [Hear(), Say(b"HTTP/1.1 400 Bad\r\nContent-Length: 10\r\n\r\nhalf"), Close()]
+    script: Script = [Hear(), Say(b"HTTP/1.1 400 Bad\r\nContent-Length: 10\r\n\r\nhalf"), Close()]
     async with ScriptedBackend(script, serve(ok(b"new"), 5)) as backend, serving(backend.port, **SHORT) as door:
         got = await door.ask(b"PUT", b"/doc", body=b"new")
         assert (got.status, got.is_cut, got.one(b"Noclobber-Outcome")) == (400, True, b"unknown")
@@ -168,8 +164,8 @@ async def test_answers_to_writes_come_whole(legacy: Legacy, size: int) -> None:
 async def test_bodies_of_writes_come_whole(legacy: Legacy, size: int) -> None:
     content = bytes(range(250)) * (size // 250 + 1)
     async with serving(legacy.port, limits__spool_memory_bytes=10_000, limits__max_body_bytes=1_000_000) as door:
-        got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await tag_of(door), body=content)
-        assert (got.status, got.etag) == (204, await tag_of(door))
+        got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=content)
+        assert (got.status, got.etag) == (204, await door.tag())
     assert legacy.documents["/doc"] == content
     assert legacy.last("PUT").fields["content-length"] == str(len(content))
 
@@ -190,14 +186,13 @@ async def test_a_client_that_leaves_does_not_stop_the_write(legacy: Legacy) -> N
     legacy.respond = hold
     async with serving(legacy.port, protocol__apply_delay_seconds=60) as door:
         client = await door.connect()
-        tag = await tag_of(door)
+        tag = await door.tag()
         client.send(b"PUT /doc HTTP/1.1\r\nHost: a\r\nIf-Match: " + tag + b"\r\nContent-Length: 3\r\n\r\nnew")
         await asyncio.wait_for(arrived.wait(), 5)
         client.leave()
         await asyncio.sleep(0.05)
         goes_on.set()
-        while legacy.documents["/doc"] != b"new" or legacy.methods()[-1] != "GET":
-            await asyncio.sleep(0.01)
+        await until(lambda: legacy.documents["/doc"] == b"new" and legacy.methods()[-1] == "GET")
         assert await next_write_takes(door) < 3
         assert legacy.methods().count("PUT") == 2
         assert await door.sample("noclobber_unknown_outcomes_total") == 0
@@ -222,6 +217,5 @@ async def test_a_client_that_leaves_while_it_waits_for_its_turn_is_served_all_th
         two.leave()
         goes_on.set()
         assert (await one.answer(b"PUT")).status == 204
-        while legacy.documents["/doc"] != b"two":
-            await asyncio.sleep(0.01)
+        await until(lambda: legacy.documents["/doc"] == b"two")
         assert await next_write_takes(door) < 3

@@ -1,6 +1,5 @@
 """Readiness: when writes are granted, and what still works while the store is away or its history has just begun (protocol §1, §10)."""
 
-import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from proxy.store.port import StoreKey
 from tests.servers import RedisServer, free_port, valkey_binary
 
 from .legacy import Legacy
-from .serving import SHORT, Door, serving
+from .serving import SHORT, serving, until
 
 GRACE_SECONDS = 2.5
 """Of SHORT: lease, margin and apply delay, and one."""
@@ -30,12 +29,6 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
     server = RedisServer(valkey_binary(), tmp_path / "valkey")
     yield server
     server.kill()
-
-
-async def ready(door: Door) -> None:
-    """Wait until writes are granted."""
-    while (await door.ask_admin(b"/readyz")).status != 200:
-        await asyncio.sleep(0.05)
 
 
 async def test_an_empty_redis_grants_nothing_before_the_grace_is_over(legacy: Legacy, server: RedisServer) -> None:
@@ -51,7 +44,7 @@ async def test_an_empty_redis_grants_nothing_before_the_grace_is_over(legacy: Le
         assert unready.body.startswith(b'{"ready":false,"reasons":["grace: ')
         assert await door.sample("noclobber_ready") == 0
         started = time.monotonic()
-        await ready(door)
+        await until(door.is_ready)
         assert time.monotonic() - started < GRACE_SECONDS + 1.5
         assert await door.sample("noclobber_ready") == 1
         assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + tag, body=b"x")).status == 204
@@ -60,21 +53,20 @@ async def test_an_empty_redis_grants_nothing_before_the_grace_is_over(legacy: Le
 
 async def test_a_store_that_goes_away_takes_writes_with_it_and_leaves_reads(legacy: Legacy, server: RedisServer) -> None:
     async with serving(legacy.port, store=server.start().url, store__timeout_seconds=0.3, **SHORT) as door:
-        await ready(door)
+        await until(door.is_ready)
         tag = (await door.ask(b"GET", b"/doc")).etag
         server.kill()
         got = await door.ask(b"PUT", b"/doc", b"If-Match: " + tag, body=b"x")
         assert (got.status, got.kind, got.one(b"Retry-After")) == (503, "store-away", b"1")
         assert (await door.ask(b"GET", b"/doc")).etag == tag
         assert (await door.ask(b"GET", b"/doc", b"If-None-Match: " + tag)).status == 304
-        while (await door.ask_admin(b"/readyz")).status == 200:
-            await asyncio.sleep(0.05)
+        await until(lambda: not door.gateway.readiness.is_ready())
         assert b"the store does not answer" in (await door.ask_admin(b"/readyz")).body
         assert await door.sample("noclobber_store_errors_total") > 0
         assert "PUT" not in legacy.methods()
         server.start()
         assert (await door.ask(b"PUT", b"/doc", body=b"x")).status == 503
-        await ready(door)
+        await until(door.is_ready)
         assert (await door.ask(b"GET", b"/doc")).etag == tag
         assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + tag, body=b"x")).status == 204
 
@@ -90,8 +82,11 @@ async def test_a_store_that_was_never_there(legacy: Legacy, server: RedisServer)
         assert (await door.ask_admin(b"/readyz")).status == 503
         server.port = port
         server.start()
-        while b"etag" not in (await door.ask(b"GET", b"/doc")).names:
-            await asyncio.sleep(0.05)
+
+        async def is_tagged() -> bool:
+            return b"etag" in (await door.ask(b"GET", b"/doc")).names
+
+        await until(is_tagged)
 
 
 async def test_a_fresh_file_has_no_grace(legacy: Legacy, tmp_path: Path) -> None:

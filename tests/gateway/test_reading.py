@@ -1,10 +1,11 @@
 """Reads: which tag goes with what, what is passed on untouched, and what becomes of answers that fail (protocol §6)."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from tests.origin.scripted import Close, Hear, Reset, Say, ScriptedBackend, Wait, WaitFor, ok, serve
+from tests.origin.scripted import Close, Hear, Reset, Say, Script, ScriptedBackend, Wait, WaitFor, ok, serve
 from tests.servers import free_port
 
 from .legacy import Legacy
@@ -112,7 +113,7 @@ async def test_bodies_up_to_the_cap_are_tagged_and_come_whole(size: int, framing
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
 async def test_larger_bodies_stream_through_untagged(version: bytes, framing: str) -> None:
     body = bytes(1001)
-    settings = {"limits__max_tagged_body_bytes": 1000, "limits__spool_memory_bytes": 100}
+    settings: dict[str, Any] = {"limits__max_tagged_body_bytes": 1000, "limits__spool_memory_bytes": 100}
     async with ScriptedBackend(_giving(body, framing, b'ETag: W/"weak"')) as backend, serving(backend.port, **settings) as door:
         client = await door.connect()
         got = await client.ask(b"GET", b"/doc", version=version)
@@ -129,7 +130,7 @@ async def test_a_large_body_streams_before_it_has_ended() -> None:
     """Neither memory nor time of a large download is spent here."""
     goes_on = asyncio.Event()
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5dc\r\n" + bytes(1500) + b"\r\n"
-    script = [Hear(), Say(head), WaitFor(goes_on), Say(b"3\r\nend\r\n0\r\n\r\n")]
+    script: Script = [Hear(), Say(head), WaitFor(goes_on), Say(b"3\r\nend\r\n0\r\n\r\n")]
     async with ScriptedBackend(script) as backend, serving(backend.port, limits__max_tagged_body_bytes=1000) as door:
         client = await door.connect()
         client.send(b"GET /doc HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -148,7 +149,7 @@ async def test_the_head_of_a_large_body_is_answered_without_it() -> None:
     assert b"etag" not in head.names
 
 
-def _giving(body: bytes, framing: str, *lines: bytes) -> list[Hear | Say | Close]:
+def _giving(body: bytes, framing: str, *lines: bytes) -> Script:
     head = b"HTTP/1.1 200 OK\r\n" + b"".join(line + b"\r\n" for line in lines)
     match framing:
         case "Content-Length":
@@ -250,7 +251,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
 @pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
-async def test_half_an_answer_is_a_502_without_a_tag(script: list[Hear | Say | Close | Reset], method: bytes) -> None:
+async def test_half_an_answer_is_a_502_without_a_tag(script: Script, method: bytes) -> None:
     async with ScriptedBackend(script) as backend, serving(backend.port) as door:
         client = await door.connect()
         got = await client.ask(method, b"/doc")
@@ -271,7 +272,7 @@ async def test_a_backend_that_is_not_there_is_a_502() -> None:
 @pytest.mark.parametrize(
     "script", [[Hear()], [Hear(), Say(HALF)], [Hear(), Say(b"HTTP/1.1 200 OK\r\n")]], ids=["mute", "half", "half a head"]
 )
-async def test_a_backend_that_is_too_slow_is_a_504(script: list[Hear | Say]) -> None:
+async def test_a_backend_that_is_too_slow_is_a_504(script: Script) -> None:
     async with (
         ScriptedBackend(script) as backend,
         serving(backend.port, upstream__first_byte_seconds=0.2, upstream__idle_seconds=0.2) as door,
@@ -287,7 +288,7 @@ async def test_a_backend_that_is_too_slow_is_a_504(script: list[Hear | Say]) -> 
 async def test_a_stream_that_is_cut_is_cut_for_the_client(end: Close | Reset | Wait, version: bytes, framing: bytes) -> None:
     """It must not take a part for the whole."""
     piece = bytes(2000) if framing.startswith(b"Content") else b"7d0\r\n" + bytes(2000) + b"\r\n"
-    script = [Hear(), Say(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n" + piece), Wait(0.1), end]
+    script: Script = [Hear(), Say(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n" + piece), Wait(0.1), end]
     async with (
         ScriptedBackend(script) as backend,
         serving(backend.port, limits__max_tagged_body_bytes=1000, upstream__idle_seconds=0.3) as door,

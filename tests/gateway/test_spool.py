@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.errors import BodyTooLarge
+from proxy.errors import BodyTooLarge, SpoolFailed
 from proxy.gateway.spool import PIECE_BYTES, Spool, SpoolLimits, take
 
 CONTENT = bytes(range(256)) * 1000
@@ -69,7 +69,7 @@ async def test_the_file_is_in_the_directory_and_goes_with_the_spool(tmp_path: Pa
     before = len(os.listdir("/proc/self/fd"))
     spool = await filled(Spool(limits(10, directory=tmp_path)), CONTENT, 1000)
     assert len(os.listdir("/proc/self/fd")) == before + 1
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == []
     spool.close()
     spool.close()
     assert len(os.listdir("/proc/self/fd")) == before
@@ -91,7 +91,7 @@ async def test_a_file_that_lost_its_end_is_an_error() -> None:
     await read(spool)
     assert spool._file is not None
     spool._file.truncate(500)
-    with pytest.raises(OSError, match="shorter"):
+    with pytest.raises(SpoolFailed, match="shorter"):
         await read(spool)
     spool.close()
 

@@ -10,7 +10,20 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.origin.scripted import Close, Conversation, HalfClose, Hear, HearBytes, Reset, Say, Script, ScriptedBackend, Step, ok, request_end
+from tests.origin.scripted import (
+    Close,
+    Conversation,
+    HalfClose,
+    Hear,
+    HearBytes,
+    Reset,
+    Say,
+    Script,
+    ScriptedBackend,
+    Step,
+    ok,
+    request_end,
+)
 
 from .serving import Door, route, serving
 
@@ -50,7 +63,9 @@ DROPS = {
     "half of the answer's body, closed": drop(Hear(), Say(HALF_OF_A_BODY), Close(), statuses=(200,), is_cut=True),
     "half of the answer's body, half-closed": drop(Hear(), Say(HALF_OF_A_BODY), HalfClose(), statuses=(200,), is_cut=True),
     "after the answer": drop(Hear(), Say(ok(b"new")), Close(), statuses=(200,)),
-    "408, closed": drop(Hear(), Say(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), Close(), statuses=(408,)),
+    "408, closed": drop(
+        Hear(), Say(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), Close(), statuses=(408,)
+    ),
     "503, closed": drop(Hear(), Say(b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"), Close(), statuses=(503,)),
 }
 
@@ -60,7 +75,7 @@ def writes_of(conversation: Conversation) -> int:
     count = position = 0
     heard = conversation.heard
     while position < len(heard):
-        count += not heard[position : position + 4] == b"GET "
+        count += heard[position : position + 4] != b"GET "
         end = request_end(heard, position)
         if end is None:
             break

@@ -226,6 +226,20 @@ async def test_an_early_answer_stops_the_sending(way: str, waits: bool) -> None:
         assert len(backend.conversations) == 1
 
 
+@pytest.mark.parametrize("waits", [True, False])
+async def test_after_an_early_answer_the_connection_is_never_used_again(waits: bool) -> None:
+    """Even where the backend would keep it: it still waits for the rest of a body, and would take the next request for that."""
+    early = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno"
+    async with talking([HearBytes(100), Say(early)], serve(ok(), 9)) as (backend, origin):
+        answer = await origin.send(write(b"PUT", StreamedBody(None, endless(asyncio.Event() if waits else None))))
+        assert await whole(answer) == b"no"
+        assert origin.pool.places == 0
+        await backend.settle()
+        assert backend.conversations[0].end == "reset"
+        assert await whole(await origin.fetch(get())) == b"hello"
+        assert [conversation.requests for conversation in backend.conversations] == [1, 1]
+
+
 async def test_a_source_that_is_deaf_to_its_cancelling_sends_no_more_either() -> None:
     given = 0
 
