@@ -2,11 +2,15 @@
 
 import asyncio
 import platform
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from .. import __version__
 from ..core.record import Record, Snapshot, Swapped
@@ -17,6 +21,49 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 SHORT_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0)
 METHODS = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE", "POST", "OPTIONS", "TRACE"})
+
+
+class Durations:
+    """A histogram of one label value, counted in plain numbers: one loop counts and scrapes, so nothing has to be locked.
+
+    prometheus-client's own costs four times as much, and a request is observed three to six times.
+    """
+
+    __slots__ = ("_bounds", "counts", "sum_seconds")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum_seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(self._bounds, seconds)] += 1
+        self.sum_seconds += seconds
+
+
+class DurationsByLabel(Collector):
+    """A histogram with one label, as the registry knows it."""
+
+    def __init__(self, name: str, documentation: str, label: str, bounds: Sequence[float], registry: CollectorRegistry) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._label = label
+        self._bounds = bounds
+        self._children: dict[str, Durations] = {}
+        registry.register(self)
+
+    def labels(self, value: str) -> Durations:
+        """The histogram of one label value; the same one each time."""
+        return self._children.setdefault(value, Durations(self._bounds))
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the registry what has been counted. Buckets are cumulative there."""
+        family = HistogramMetricFamily(self._name, self._documentation, labels=[self._label])
+        for value, child in self._children.items():
+            names = [*map(str, self._bounds), "+Inf"]
+            family.add_metric([value], list(zip(names, accumulate(map(float, child.counts)), strict=True)), child.sum_seconds)
+        yield family
 
 
 class RouteMetrics:
@@ -66,22 +113,22 @@ class Metrics:
         self.registry = registry
         by_route = ["route"]
         self.requests = Counter("noclobber_requests", "Requests answered.", ["route", "method", "code"], registry=registry)
-        self.request_duration = Histogram(
+        self.request_duration = DurationsByLabel(
             "noclobber_request_duration_seconds",
             "From the head of a request to the last byte of its answer.",
-            by_route,
-            buckets=SECONDS,
-            registry=registry,
+            "route",
+            SECONDS,
+            registry,
         )
-        self.upstream_duration = Histogram(
-            "noclobber_upstream_duration_seconds", "Waiting for the backend.", by_route, buckets=SECONDS, registry=registry
+        self.upstream_duration = DurationsByLabel(
+            "noclobber_upstream_duration_seconds", "Waiting for the backend.", "route", SECONDS, registry
         )
-        self.overhead = Histogram(
+        self.overhead = DurationsByLabel(
             "noclobber_overhead_seconds",
             "What a request took beyond the backend's own time and the arrival of its body.",
-            by_route,
-            buckets=SHORT_SECONDS,
-            registry=registry,
+            "route",
+            SHORT_SECONDS,
+            registry,
         )
         self.preconditions = Counter(
             "noclobber_preconditions", "Requests with preconditions, by what these came to.", ["route", "verdict"], registry=registry
@@ -96,11 +143,11 @@ class Metrics:
         self.out_of_band_changes = Counter(
             "noclobber_out_of_band_changes", "States found that no write through noclobber had left.", by_route, registry=registry
         )
-        self.lease_wait = Histogram(
-            "noclobber_lease_wait_seconds", "From asking for a lease to having it.", by_route, buckets=SHORT_SECONDS, registry=registry
+        self.lease_wait = DurationsByLabel(
+            "noclobber_lease_wait_seconds", "From asking for a lease to having it.", "route", SHORT_SECONDS, registry
         )
-        self.store_duration = Histogram(
-            "noclobber_store_duration_seconds", "One operation of the store.", ["operation"], buckets=SHORT_SECONDS, registry=registry
+        self.store_duration = DurationsByLabel(
+            "noclobber_store_duration_seconds", "One operation of the store.", "operation", SHORT_SECONDS, registry
         )
         self.store_errors = Counter("noclobber_store_errors", "Operations that the store failed.", ["operation", "kind"], registry=registry)
         self._in_flight = Gauge("noclobber_in_flight_requests", "Requests being served.", registry=registry)
