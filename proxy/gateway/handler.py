@@ -26,7 +26,7 @@ from .writing import Writing
 _READS = frozenset({b"GET", b"HEAD"})
 # Methods that change nothing (RFC 9110 §9.2.1; RFC 4918, 3253, 5323 for the WebDAV ones). Whatever is not named here is a write.
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PROPFIND", b"REPORT", b"SEARCH", b"QUERY"})
-_CLOSE = b"Connection: close\r\n"
+CLOSE = b"Connection: close\r\n"
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _KEEP_ALIVE_10 = b"Connection: keep-alive\r\n"
 
@@ -108,7 +108,7 @@ class Handler:
         if not request.content.is_eof():
             # Refused before its body was read: the client may or may not send it now.
             keeps = False
-        connection = _CLOSE if not keeps else _KEEP_ALIVE_10 if old else b""
+        connection = CLOSE if not keeps else _KEEP_ALIVE_10 if old else b""
         if request.method == "HEAD":
             reply.withhold_body()
         try:

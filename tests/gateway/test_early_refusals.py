@@ -6,7 +6,7 @@ import pytest
 
 from .client import chunked, request
 from .legacy import Legacy
-from .serving import Door, route, serving, until
+from .serving import Door, route, serving
 
 STALE = b'If-Match: "stale"'
 
@@ -135,22 +135,3 @@ async def test_a_client_that_waits_is_told_to_go_on(legacy: Legacy, door: Door, 
 async def test_a_body_that_is_there_already_needs_no_100(legacy: Legacy, door: Door) -> None:
     got = await door.ask(b"PUT", b"/doc", b"Expect: 100-continue", body=b"")
     assert (got.status, got.interims) == (204, [])
-
-
-@pytest.mark.parametrize("data", [b"zz\r\nhello\r\n", b"5\r\nhelloXX0\r\n\r\n"])
-async def test_a_body_that_is_framed_wrongly_goes_nowhere(legacy: Legacy, door: Door, data: bytes) -> None:
-    client = await door.connect()
-    client.send(request(b"PUT", b"/doc", b"Transfer-Encoding: chunked") + data)
-    assert (await client.answer(b"PUT")).status == 400
-    assert legacy.asked == []
-
-
-async def test_a_client_that_leaves_within_its_body_has_sent_nothing(legacy: Legacy, door: Door) -> None:
-    client = await door.connect()
-    client.send(b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf")
-    await asyncio.sleep(0.05)
-    assert door.gateway.handler.in_flight == 1
-    client.leave()
-    await until(lambda: door.gateway.handler.in_flight == 0)
-    assert legacy.asked == []
-    assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"x")).status == 204

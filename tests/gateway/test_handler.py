@@ -6,7 +6,7 @@ import pytest
 
 from tests.origin.scripted import ScriptedBackend, ok, serve
 
-from .client import NoAnswer, request
+from .client import request
 from .legacy import Legacy
 from .serving import route, serving, until
 
@@ -41,34 +41,6 @@ async def test_heads_that_cannot_be_handled_safely(legacy: Legacy, raw: bytes, s
         assert got.one(b"Connection") == b"close"
         assert await client.rest() == b""
         assert await door.sample("noclobber_requests_total", code=str(status), route="unrouted") == 1
-    assert legacy.asked == []
-
-
-# What the parser in front of us refuses by itself: pinned, since we rely on it.
-UNPARSED = {
-    "3.2 no Host": b"GET /doc HTTP/1.1\r\n\r\n",
-    "3.2 two Hosts": b"GET /doc HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-    "6.3 both framings": b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "6.3 two lengths": b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
-    "6.3 odd length": b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc",
-    "5.2 folded line": b"GET /doc HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
-    "5.1 space before the colon": b"GET /doc HTTP/1.1\r\nHost: a\r\nX : a\r\n\r\n",
-    "NUL in a value": b"GET /doc HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
-    "bare CR": b"GET /doc HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
-    "a line too long": b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-    "a field too long": b"GET /doc HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 9000 + b"\r\n\r\n",
-    "too many fields": b"GET /doc HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * 101 + b"\r\n",
-    "nonsense": b"\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n",
-}
-
-
-@pytest.mark.parametrize("raw", UNPARSED.values(), ids=UNPARSED)
-async def test_what_is_no_http_goes_nowhere(legacy: Legacy, raw: bytes) -> None:
-    async with serving(legacy.port) as door:
-        client = await door.connect()
-        client.send(raw)
-        assert (await client.answer(b"GET")).status == 400
-        assert await client.rest() == b""
     assert legacy.asked == []
 
 
@@ -155,21 +127,3 @@ async def test_a_slow_client_does_not_make_us_hold_all_of_it(legacy: Legacy) -> 
         assert door.gateway.handler.in_flight == 1
         assert len(await client.rest_of(20_000_000)) == 20_000_000
         await until(lambda: door.gateway.handler.in_flight == 0)
-
-
-async def test_an_idle_connection_is_closed(legacy: Legacy) -> None:
-    async with serving(legacy.port, server__header_seconds=0.2) as door:
-        client = await door.connect()
-        assert (await client.ask(b"GET", b"/doc")).status == 200
-        assert await asyncio.wait_for(client.rest(), 3) == b""
-
-
-async def test_a_request_cut_within_its_head_is_nothing(legacy: Legacy) -> None:
-    async with serving(legacy.port) as door:
-        client = await door.connect()
-        client.send(b"PUT /doc HTTP/1.1\r\nHost: a\r\n")
-        client.half_close()
-        with pytest.raises(NoAnswer):
-            await client.answer(b"PUT")
-        assert door.gateway.handler.in_flight == 0
-    assert legacy.asked == []

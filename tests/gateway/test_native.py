@@ -1,5 +1,7 @@
 """Backends with strong tags of their own: these stay, and what they mean is the backend's (protocol §7, native and auto)."""
 
+from pathlib import Path
+
 import pytest
 from aiohttp import web
 
@@ -185,3 +187,40 @@ async def test_conditions_and_ranges_never_reach_a_backend_that_has_no_tags(lega
         assert (await door.ask(b"PUT", b"/doc", *lines, b"Range: bytes=0-1", body=b"x")).status == 204
     for asked in legacy.asked:
         assert not [name for name in asked.fields if name.startswith("if-") or name == "range"]
+
+
+# ---- tags that name two states -------------------------------------------------------------------------------------------------------
+
+
+class Constant(Native):
+    """A backend whose strong tag stays what it is, as one made of a date and a size does within a second."""
+
+    def tag(self, path: str = "/doc") -> str:
+        return '"same"'
+
+
+async def test_a_strong_tag_that_names_two_states_is_found_out() -> None:
+    """Else a stale write would pass: from there on the content tells."""
+    async with Constant() as backend, serving(backend.port) as door:
+        assert await door.tag() == b'"same"'
+        first = await door.ask(b"PUT", b"/doc", b'If-Match: "same"', body=b"two")
+        assert first.status == 204
+        assert first.etag == await door.tag() != b'"same"'
+        assert (await door.ask(b"PUT", b"/doc", b'If-Match: "same"', body=b"lost update")).status == 412
+        assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + first.etag, body=b"three")).status == 204
+        assert backend.documents["/doc"] == b"three"
+
+
+async def test_another_process_learns_of_it_from_the_record(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/store.db"
+    async with Constant() as backend, serving(backend.port, store=store) as one, serving(backend.port, store=store) as other:
+        assert await other.tag() == b'"same"'
+        new = (await one.ask(b"PUT", b"/doc", b'If-Match: "same"', body=b"two")).etag
+        assert (await other.ask(b"PUT", b"/doc", b'If-Match: "same"', body=b"lost update")).status == 412
+        assert await other.tag() == new
+
+
+async def test_native_trusts_the_backend_come_what_may() -> None:
+    async with Constant() as backend, serving(backend.port, route(strategy="native")) as door:
+        for body in (b"two", b"three"):
+            assert (await door.ask(b"PUT", b"/doc", b'If-Match: "same"', body=body)).etag == b'"same"'

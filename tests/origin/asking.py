@@ -1,5 +1,6 @@
 """Short ways to say what the tests of the client say often."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -36,6 +37,13 @@ async def whole(answer: OriginAnswer) -> bytes:
     while piece := await answer.read():
         body += piece
     return body
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what the network or the other side brings about: how long that takes is the machine's business."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
 
 def always() -> bool:

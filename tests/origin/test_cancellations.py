@@ -11,7 +11,7 @@ from proxy.origin.answer import Answer
 from proxy.origin.http import HttpOrigin, OriginOptions
 from proxy.origin.port import OriginAnswer, StreamedBody
 
-from .asking import always, get, streamed, talking, whole, write
+from .asking import always, get, streamed, talking, until, whole, write
 from .scripted import Hear, HearBytes, Say, Wait, WaitFor, ok, serve
 
 BUSY = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"
@@ -20,9 +20,7 @@ BUSY = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"
 async def cancelled(work: Coroutine[Any, Any, object], when: Callable[[], object]) -> None:
     """Cancel work as soon as it has come that far, and see that it ends as cancelled."""
     task = asyncio.get_running_loop().create_task(work)
-    async with asyncio.timeout(10):
-        while not when():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+    await until(when)
     # A few turns more, so that it waits for what comes next.
     await asyncio.sleep(0.02)
     task.cancel()
@@ -166,9 +164,9 @@ async def test_cancelled_while_connecting() -> None:
 @pytest.mark.parametrize("answer", [ok(), BUSY])
 async def test_cancelled_in_the_turn_in_which_the_answer_came(answer: bytes) -> None:
     """Either side first: the answer is there and nobody takes it, or nobody is there to take the answer."""
-    async with talking([Hear(), Wait(100)], serve(ok(b"mine"), 9)) as (_, origin):
+    async with talking([Hear(), Wait(100)], serve(ok(b"mine"), 9)) as (backend, origin):
         task = asyncio.get_running_loop().create_task(origin.fetch(get()))
-        await asyncio.sleep(0.02)
+        await until(lambda: backend.requests)
         (connection,) = origin.pool._placed
         connection.data_received(answer)
         assert origin.pool.idle == (answer == ok())
@@ -188,9 +186,9 @@ async def test_cancelled_in_the_turn_in_which_the_answer_came(answer: bytes) -> 
         else:
             assert connection.is_closed
             assert origin.pool.places == 0
-    async with talking([Hear(), Wait(100)], serve(ok(b"mine"), 9)) as (_, origin):
+    async with talking([Hear(), Wait(100)], serve(ok(b"mine"), 9)) as (backend, origin):
         task = asyncio.get_running_loop().create_task(origin.fetch(get()))
-        await asyncio.sleep(0.02)
+        await until(lambda: backend.requests)
         (connection,) = origin.pool._placed
         task.cancel()
         connection.data_received(answer)

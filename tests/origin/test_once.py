@@ -8,7 +8,7 @@ from proxy.errors import Delivery, OriginBroken, OriginError, OriginTimeout
 from proxy.origin.http import HttpOrigin, OriginOptions
 from proxy.origin.port import OriginAnswer, OriginRequest
 
-from .asking import WRITES, always, get, streamed, talking, whole, write
+from .asking import WRITES, always, get, streamed, talking, until, whole, write
 from .scripted import Close, HalfClose, Hear, HearBytes, Reset, Say, Script, Wait, ok, serve
 
 HALF_HEAD = b"HTTP/1.1 200 OK\r\nContent-Len"
@@ -118,7 +118,7 @@ async def test_junk_that_the_loop_has_not_seen_yet_is_noticed_before_a_write(way
 async def test_a_connection_that_ends_while_it_is_reserved_is_replaced() -> None:
     async with talking(serve(ok(), 9)) as (backend, origin):
         reserved = await origin.reserve()
-        await asyncio.sleep(0.01)
+        await until(lambda: backend.conversations)
         backend.conversations[0].sock.shutdown(2)
         assert (await reserved.send(write(), always)).status == 200
         assert [conversation.requests for conversation in backend.conversations] == [0, 1]

@@ -10,7 +10,7 @@ from proxy.errors import Delivery, OriginBroken, OriginUnreachable
 from proxy.origin.http import Address, HttpOrigin, OriginOptions
 from proxy.origin.port import OriginAnswer
 
-from .asking import always, get, talking, whole, write
+from .asking import always, get, talking, until, whole, write
 from .scripted import Close, Hear, Reset, Say, Wait, WaitFor, ok, serve
 
 
@@ -113,7 +113,7 @@ async def test_a_place_that_becomes_free_goes_to_the_queue() -> None:
         async with talking([Hear(), Wait(0.05), end], serve(ok(), 9), options=options) as (backend, origin):
             async with asyncio.TaskGroup() as group:
                 broken = group.create_task(asyncio.wait_for(_outcome(origin), 5))
-                await asyncio.sleep(0.02)
+                await until(lambda: backend.requests)
                 waiting = [group.create_task(origin.fetch(get())) for _ in range(3)]
             assert isinstance(broken.result(), OriginBroken)
             assert [await whole(task.result()) for task in waiting] == [b"hello"] * 3
@@ -175,7 +175,7 @@ async def test_a_retry_evicts_an_idle_connection_where_no_place_is_left() -> Non
         assert origin.pool.places == 2
         assert origin.pool.idle == 1
         origin.pool.give_back(fresh)
-        await asyncio.sleep(0.01)
+        await until(lambda: len(backend.conversations) == 3 and backend.conversations[0].end)
         assert [conversation.end for conversation in backend.conversations] == ["fin", None, None]
 
 
@@ -242,7 +242,7 @@ async def test_a_connection_that_ends_or_speaks_while_idle_leaves_the_pool(end: 
         await whole(await origin.fetch(get()))
         assert origin.pool.idle == 1
         go.set()
-        await asyncio.sleep(0.02)
+        await until(lambda: not origin.pool.places)
         assert origin.pool.idle == origin.pool.places == 0
         assert await whole(await origin.fetch(get())) == b"other"
 
@@ -251,7 +251,7 @@ async def test_a_connection_that_ends_or_speaks_while_idle_leaves_the_pool(end: 
 async def test_a_reserved_connection_that_ends_is_not_given_back(end: Close | Reset | Say) -> None:
     async with talking([end]) as (_, origin):
         reserved = await origin.reserve()
-        await asyncio.sleep(0.02)
+        await until(lambda: not origin.pool.places)
         reserved.release()
         assert origin.pool.idle == origin.pool.places == 0
 
@@ -312,7 +312,7 @@ async def test_close_resets_busy_connections_and_closes_idle_ones() -> None:
         first, second = await origin.reserve(), await origin.reserve()
         first.release()
         busy = asyncio.gather(second.send(write(), always), return_exceptions=True)
-        await asyncio.sleep(0.01)
+        await until(lambda: backend.requests)
         taken = await origin.reserve()
         waiting = asyncio.gather(origin.fetch(get()), return_exceptions=True)
         await asyncio.sleep(0.01)

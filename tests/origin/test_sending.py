@@ -9,7 +9,7 @@ from proxy.errors import Delivery, OriginBroken, OriginTimeout, OriginUnreachabl
 from proxy.origin.http import OriginOptions
 from proxy.origin.port import OriginRequest, StreamedBody
 
-from .asking import always, gate_of, get, streamed, talking, whole, write
+from .asking import always, gate_of, get, streamed, talking, until, whole, write
 from .scripted import Close, Hear, HearBytes, Reset, Say, Script, Wait, WaitFor, ok, serve
 
 HEAD = b"PUT /thing HTTP/1.1\r\nHost: legacy.example\r\n"
@@ -180,10 +180,10 @@ async def test_a_source_that_outlasts_its_connection_sends_nothing(has_been_seen
     """Its first piece must not go out on a connection that has ended; nor can it be had again for another one."""
 
     async def slow() -> AsyncIterator[bytes]:
-        await asyncio.sleep(0.01)
+        await until(lambda: backend.conversations)
         backend.conversations[0].sock.shutdown(2)
         if has_been_seen:
-            await asyncio.sleep(0.01)
+            await until(lambda: not origin.pool.places)
         yield b"abc"
 
     async with talking(serve(ok(), 9)) as (backend, origin):

@@ -1,0 +1,88 @@
+"""Turns: the queue of one process at one key, and what becomes of it when somebody leaves."""
+
+import asyncio
+
+import pytest
+
+from proxy.gateway.lease import Leases, LeaseTimes
+from proxy.gateway.tasks import Tasks
+from proxy.store.memory import MemoryStore
+from proxy.store.port import StoreKey
+
+KEY = StoreKey("k")
+
+
+@pytest.fixture
+async def leases() -> Leases:
+    return Leases(MemoryStore(), LeaseTimes(5.0, 1.0, 0.0, 2.0, 30.0), Tasks(), 2)
+
+
+def waiter(leases: Leases, seconds: float = 5.0) -> "asyncio.Task[bool]":
+    return asyncio.get_running_loop().create_task(leases.take_turn(KEY, leases.clock() + seconds))
+
+
+async def test_a_turn_is_passed_on_in_order(leases: Leases) -> None:
+    assert await leases.take_turn(KEY, 0.0)
+    one, two = waiter(leases), waiter(leases)
+    await asyncio.sleep(0)
+    assert not await leases.take_turn(KEY, leases.clock() + 5)
+    leases.end_turn(KEY)
+    assert await one
+    assert not two.done()
+    leases.end_turn(KEY)
+    assert await two
+    leases.end_turn(KEY)
+    assert await leases.take_turn(KEY, 0.0)
+
+
+async def test_who_waits_no_longer_is_left_out(leases: Leases) -> None:
+    assert await leases.take_turn(KEY, 0.0)
+    assert not await waiter(leases, 0.01)
+    two = waiter(leases)
+    await asyncio.sleep(0)
+    leases.end_turn(KEY)
+    assert await two
+
+
+async def test_who_is_cancelled_is_left_out(leases: Leases) -> None:
+    assert await leases.take_turn(KEY, 0.0)
+    one, two = waiter(leases), waiter(leases)
+    await asyncio.sleep(0)
+    one.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await one
+    leases.end_turn(KEY)
+    assert await two
+
+
+async def test_who_is_cancelled_in_the_moment_of_its_turn_passes_it_on(leases: Leases) -> None:
+    """Else the key would be nobody's and everybody's: all who come later would wait in vain."""
+    assert await leases.take_turn(KEY, 0.0)
+    one, two = waiter(leases), waiter(leases)
+    await asyncio.sleep(0)
+    leases.end_turn(KEY)
+    one.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await one
+    assert await asyncio.wait_for(two, 1)
+    leases.end_turn(KEY)
+    assert await leases.take_turn(KEY, 0.0)
+
+
+async def test_keys_do_not_wait_for_each_other(leases: Leases) -> None:
+    assert await leases.take_turn(KEY, 0.0)
+    assert await leases.take_turn(StoreKey("other"), 0.0)
+
+
+async def test_tasks_are_drained_and_cancelled() -> None:
+    tasks = Tasks()
+    goes_on = asyncio.Event()
+    done = tasks.start(goes_on.wait())
+    tasks.start(asyncio.sleep(60))
+    assert len(tasks) == 2
+    goes_on.set()
+    assert await tasks.drain(0.05) == 1
+    assert done.result() is True
+    await tasks.cancel()
+    assert len(tasks) == 0
+    assert await tasks.drain(0.0) == 0
