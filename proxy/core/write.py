@@ -250,14 +250,15 @@ def _finish(snapshot: Snapshot, event: Finish) -> Step:
     if row.becomes is None:
         return Step(None, 0.0, Done(record.revision, record.epoch))
     is_commit, is_mark = event.kind is Kind.COMMIT, event.kind is Kind.MARK
+    seen = NOT_KNOWN if is_mark else event.version
     # An abort may have seen that someone went round us: then the number names a state that does not stand any more, and is burned too.
-    burns = is_commit or (event.version != record.version and NOT_KNOWN not in (event.version, record.version))
+    burns = is_commit or (seen != record.version and NOT_KNOWN not in (seen, record.version))
     finished = Record(
         state=row.becomes,
         lineage=record.lineage,
         epoch=record.epoch,
         revision=record.revision + 1 if burns else record.revision,
-        version=event.version if is_commit else event.version or record.version,
+        version=seen if is_commit else seen or record.version,
         fence=record.fence,
         owner="",
         lease_end=record.lease_end,

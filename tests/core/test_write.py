@@ -375,6 +375,12 @@ def test_a_repeated_commit_is_not_told_a_later_number() -> None:
     assert step(at(burned), COMMIT).answer in (Fenced(), Done(8, EPOCH))
 
 
+def test_a_mark_says_nothing_of_what_stands() -> None:
+    record = step(at(MINE), Finish("me", 4, Kind.MARK, V8)).record
+    assert record is not None
+    assert (record.version, record.revision) == (MINE.version, MINE.revision)
+
+
 def test_an_abort_that_saw_another_state_burns_the_number() -> None:
     assert step(at(MINE), Finish("me", 4, Kind.ABORT, V8)).answer == Done(8, EPOCH)
 

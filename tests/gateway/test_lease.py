@@ -88,7 +88,7 @@ async def test_who_waits_too_long_is_told_to_come_again(legacy: Legacy, held: He
         await held.arrived.wait()
         started = time.monotonic()
         got = await put(door, b"second")
-        assert 0.15 < time.monotonic() - started < 1.5
+        assert 0.15 < time.monotonic() - started < 5
         assert (got.status, got.kind, got.one(b"Retry-After")) == (503, "busy", b"1")
         held.goes_on.set()
         assert (await first).status == 204
@@ -105,7 +105,7 @@ async def test_the_queue_has_an_end(legacy: Legacy, held: Held) -> None:
         started = time.monotonic()
         got = await put(door, b"three")
         assert (got.status, got.kind) == (503, "busy")
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 1.5
         held.goes_on.set()
         assert {answer.status for answer in await asyncio.gather(*writers)} == {204}
 
@@ -223,6 +223,15 @@ async def leave(url: str, state: State, lease_seconds: float, owner: str = "", f
     await store.close()
 
 
+async def standing(url: str) -> tuple[State, str]:
+    """State and owner of the record of /doc."""
+    store = await SqliteStore.open(Path(url.removeprefix("sqlite:///")))
+    record = (await store.load(DOC)).record
+    await store.close()
+    assert record is not None
+    return record.state, record.owner
+
+
 LEFT = {
     "a lease that runs, then an abandoned one": (State.PENDING, 0.3, 0.3 + 0.3),
     "an abandoned lease": (State.PENDING, 0.0, 0.3),
@@ -237,10 +246,10 @@ async def test_expired_is_never_free_and_unknown_is_never_clean(
 ) -> None:
     async with serving(legacy.port, store=url, **SHORT) as door:
         tag = await door.tag()
-        await leave(url, state, lease_seconds, "another" if state is State.PENDING else "")
         started = time.monotonic()
+        await leave(url, state, lease_seconds, "another" if state is State.PENDING else "")
         assert (await put(door, b"x", b"If-Match: " + tag)).status == 204
-        assert expected * 0.8 <= time.monotonic() - started < expected + 1.5
+        assert expected <= time.monotonic() - started < expected + 5
 
 
 @pytest.mark.parametrize("line", [b'If-Match: "stale"', b"If-None-Match: *"])
@@ -248,9 +257,7 @@ async def test_a_writer_that_is_refused_settles_the_doubt_that_it_waited_for(leg
     async with serving(legacy.port, store=url, **SHORT) as door:
         await leave(url, State.UNKNOWN, 0.0)
         assert (await put(door, b"x", line)).status == 412
-        started = time.monotonic()
-        assert (await put(door, b"y", b"If-Match: " + await door.tag())).status == 204
-        assert time.monotonic() - started < 0.25
+        assert await standing(url) == (State.OK, "")
 
 
 async def test_a_writer_that_may_not_look_leaves_the_doubt_to_the_next(legacy: Legacy, url: str) -> None:
@@ -261,11 +268,7 @@ async def test_a_writer_that_may_not_look_leaves_the_doubt_to_the_next(legacy: L
     async with serving(legacy.port, store=url, **{**SHORT, "protocol__apply_delay_seconds": 0.6}) as door:
         await leave(url, State.UNKNOWN, 0.0)
         assert (await put(door, b"x", b'If-Match: "a"', b"Cookie: a=b")).status == 403
-        store = await SqliteStore.open(Path(url.removeprefix("sqlite:///")))
-        record = (await store.load(DOC)).record
-        await store.close()
-        assert record is not None
-        assert (record.state, record.owner) == (State.UNKNOWN, "")
+        assert await standing(url) == (State.UNKNOWN, "")
 
 
 async def test_a_fenced_success_is_told_without_a_tag(legacy: Legacy, held: Held, url: str) -> None:

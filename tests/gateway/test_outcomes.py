@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -14,14 +15,19 @@ from .legacy import Legacy, answering
 from .serving import SHORT, Door, serving, until
 
 QUARANTINE_SECONDS = 0.3
+"""Of SHORT: where a doubt is waited out."""
+
+SETTLED: dict[str, Any] = {**SHORT, "protocol__apply_delay_seconds": 90}
+"""Where there must be no doubt: a write that waited for one would take far longer than AT_ONCE_SECONDS."""
+
+AT_ONCE_SECONDS = 20.0
 
 
-async def next_write_takes(door: Door) -> float:
-    """How long the next conditional write on the current tag takes to succeed."""
-    tag = await door.tag()
+async def seconds_of_next_write(door: Door) -> float:
+    """How long it takes until the next conditional write on the current tag has succeeded."""
     started = time.monotonic()
-    got = await door.ask(b"PUT", b"/doc", b"If-Match: " + tag, body=b"next")
-    assert got.status == 204, got
+    got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"next")
+    assert got.status in (200, 204), got
     return time.monotonic() - started
 
 
@@ -30,13 +36,13 @@ async def next_write_takes(door: Door) -> float:
 
 @pytest.mark.parametrize("status", sorted(NOT_APPLIED_STATUSES))
 async def test_a_refusal_means_not_applied_and_the_record_is_settled(legacy: Legacy, status: int) -> None:
-    async with serving(legacy.port, **SHORT) as door:
+    async with serving(legacy.port, **SETTLED) as door:
         legacy.respond = answering(status, b"the backend's words", "PUT", X_From="backend", ETag='"theirs"')
         got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"x")
         assert (got.status, got.body, got.one(b"X-From"), got.etag) == (status, b"the backend's words", b"backend", b'"theirs"')
         assert b"noclobber-outcome" not in got.names
         legacy.respond = None
-        assert await next_write_takes(door) < QUARANTINE_SECONDS
+        assert await seconds_of_next_write(door) < AT_ONCE_SECONDS
         assert await door.sample("noclobber_unknown_outcomes_total") == 0
 
 
@@ -48,11 +54,13 @@ async def test_any_other_answer_proves_nothing(legacy: Legacy, status: int) -> N
     """The backend's own answer is passed on, marked, and the next write waits until the doubt is over."""
     async with serving(legacy.port, **SHORT) as door:
         legacy.respond = answering(status, b"" if status == 304 else b"words", "PUT", X_From="backend")
+        before = time.monotonic()
         got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"x")
         assert (got.status, got.one(b"X-From"), got.one(b"Noclobber-Outcome")) == (status, b"backend", b"unknown")
         assert await door.sample("noclobber_unknown_outcomes_total") == 1
         legacy.respond = None
-        assert QUARANTINE_SECONDS * 0.8 < await next_write_takes(door) < QUARANTINE_SECONDS + 2
+        await seconds_of_next_write(door)
+        assert QUARANTINE_SECONDS <= time.monotonic() - before < QUARANTINE_SECONDS + 5
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 205, 207, 299])
@@ -75,13 +83,13 @@ async def test_every_success_means_applied(legacy: Legacy, status: int) -> None:
 
 async def test_a_refused_connection_means_not_applied() -> None:
     port = free_port()
-    async with serving(port, **SHORT) as door:
+    async with serving(port, **SETTLED) as door:
         started = time.monotonic()
         for _ in range(2):
             got = await door.ask(b"PUT", b"/doc", body=b"x")
             assert (got.status, got.kind, got.one(b"Retry-After")) == (503, "not-sent", b"1")
             assert b"noclobber-outcome" not in got.names
-        assert time.monotonic() - started < QUARANTINE_SECONDS
+        assert time.monotonic() - started < AT_ONCE_SECONDS
         assert await door.sample("noclobber_unknown_outcomes_total") == 0
 
 
@@ -106,13 +114,13 @@ AFTER_THE_FIRST_BYTE: dict[str, Script] = {
 async def test_whatever_fails_after_the_first_byte_is_unknown(script: Script) -> None:
     then: Script = [Hear(), Say(ok(b"new"))] * 5
     async with ScriptedBackend(script, then) as backend, serving(backend.port, **SHORT) as door:
+        started = time.monotonic()
         got = await door.ask(b"PUT", b"/doc", body=b"new")
         assert (got.status, got.kind, got.one(b"Noclobber-Outcome")) == (504, "outcome-unknown", b"unknown")
         assert backend.requests == 1
         assert await door.sample("noclobber_unknown_outcomes_total") == 1
-        started = time.monotonic()
         assert (await door.ask(b"PUT", b"/doc", b"If-Match: *", body=b"next")).status == 200
-        assert time.monotonic() - started > QUARANTINE_SECONDS * 0.8
+        assert time.monotonic() - started >= QUARANTINE_SECONDS
 
 
 async def test_a_write_that_takes_too_long_is_reset(legacy: Legacy) -> None:
@@ -133,14 +141,14 @@ async def test_a_success_that_is_cut_was_applied_and_is_cut_for_the_client(end: 
     """The version is unknown then: no tag goes with it. Nothing is in doubt."""
     half = b"half" if framing.startswith(b"Content") else b"4\r\nhalf\r\n"
     script: Script = [Hear(), Say(b"HTTP/1.1 200 OK\r\nETag: x\r\n" + framing + b"\r\n\r\n" + half), Wait(0.02), end]
-    async with ScriptedBackend(script, serve(ok(b"new"), 5)) as backend, serving(backend.port, **SHORT) as door:
+    async with ScriptedBackend(script, serve(ok(b"new"), 5)) as backend, serving(backend.port, **SETTLED) as door:
         got = await door.ask(b"PUT", b"/doc", body=b"new")
         assert (got.status, got.is_cut) == (200, True)
         assert not got.names & {b"etag", b"noclobber-outcome"}
         assert backend.requests == 1
         started = time.monotonic()
         assert (await door.ask(b"PUT", b"/doc", b"If-Match: *", body=b"next")).status == 200
-        assert time.monotonic() - started < QUARANTINE_SECONDS
+        assert time.monotonic() - started < AT_ONCE_SECONDS
 
 
 async def test_a_refusal_that_is_cut_proves_nothing() -> None:
@@ -184,7 +192,7 @@ async def test_a_client_that_leaves_does_not_stop_the_write(legacy: Legacy) -> N
         return None
 
     legacy.respond = hold
-    async with serving(legacy.port, protocol__apply_delay_seconds=60) as door:
+    async with serving(legacy.port, protocol__apply_delay_seconds=90) as door:
         client = await door.connect()
         tag = await door.tag()
         client.send(b"PUT /doc HTTP/1.1\r\nHost: a\r\nIf-Match: " + tag + b"\r\nContent-Length: 3\r\n\r\nnew")
@@ -193,7 +201,7 @@ async def test_a_client_that_leaves_does_not_stop_the_write(legacy: Legacy) -> N
         await asyncio.sleep(0.05)
         goes_on.set()
         await until(lambda: legacy.documents["/doc"] == b"new" and legacy.methods()[-1] == "GET")
-        assert await next_write_takes(door) < 3
+        assert await seconds_of_next_write(door) < AT_ONCE_SECONDS
         assert legacy.methods().count("PUT") == 2
         assert await door.sample("noclobber_unknown_outcomes_total") == 0
 
@@ -208,7 +216,7 @@ async def test_a_client_that_leaves_while_it_waits_for_its_turn_is_served_all_th
         return None
 
     legacy.respond = hold
-    async with serving(legacy.port) as door:
+    async with serving(legacy.port, protocol__apply_delay_seconds=90) as door:
         one, two = await door.connect(), await door.connect()
         one.send(b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none")
         await asyncio.wait_for(arrived.wait(), 5)
@@ -218,4 +226,4 @@ async def test_a_client_that_leaves_while_it_waits_for_its_turn_is_served_all_th
         goes_on.set()
         assert (await one.answer(b"PUT")).status == 204
         await until(lambda: legacy.documents["/doc"] == b"two")
-        assert await next_write_takes(door) < 3
+        assert await seconds_of_next_write(door) < AT_ONCE_SECONDS

@@ -112,7 +112,8 @@ async def test_a_backend_that_takes_the_body_slowly() -> None:
 async def test_a_source_that_takes_its_time_is_no_stall() -> None:
     async def slow() -> AsyncIterator[bytes]:
         for _ in range(3):
-            yield b"x" * 200_000
+            # Enough that the backend has to be waited for first: that clock must stop again.
+            yield b"x" * 8_000_000
             await asyncio.sleep(0.7)
 
     async with talking(serve(ok()), options=SHORT) as (_, origin):

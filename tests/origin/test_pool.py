@@ -142,6 +142,20 @@ async def test_a_connection_that_dies_on_its_way_to_who_waits_is_not_used() -> N
         assert [conversation.requests for conversation in backend.conversations] == [0, 1]
 
 
+async def test_the_pool_hands_out_no_closed_connection() -> None:
+    """Asked directly: above it, a retry and a second look would hide one."""
+    async with talking(serve(ok(), 9), options=OriginOptions(max_connections=1)) as (_, origin):
+        reserved = await origin.reserve()
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(origin.pool.acquire())
+            await until(lambda: origin.pool.waiting)
+            reserved.release()
+            (connection,) = origin.pool._placed
+            connection.close()
+        assert not waiting.result().is_closed
+        origin.pool.give_back(waiting.result())
+
+
 async def test_a_retry_at_the_limit_takes_the_place_of_an_idle_connection() -> None:
     """The place of the broken one went to the queue; fresh means fresh."""
     options = OriginOptions(max_connections=2)
