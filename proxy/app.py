@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from .config import AccessLog as AccessLogChoice
 from .config import Address as Listener
@@ -23,7 +22,7 @@ from .gateway.connection import ClientServer, ConnectionLimits
 from .gateway.events import AccessLog
 from .gateway.handler import Handler
 from .gateway.lease import Leases, LeaseTimes
-from .gateway.metrics import Metrics, RouteMetrics, TimedStore
+from .gateway.metrics import Metrics, RouteMetrics, TimedStore, process_registry
 from .gateway.readiness import Readiness
 from .gateway.reading import Reading
 from .gateway.representation import Representations
@@ -93,7 +92,7 @@ class Gateway:
 async def running(config: Config) -> AsyncIterator[Gateway]:
     """Start everything; on leaving, drain and stop it, in the reverse order."""
     async with AsyncExitStack() as stack:
-        metrics = Metrics(_registry())
+        metrics = Metrics(process_registry())
         store = TimedStore(await _open_store(config), metrics)
         stack.push_async_callback(store.close)
         origin = HttpOrigin(_address(config), _origin_options(config))
@@ -166,13 +165,6 @@ async def _listen(stack: AsyncExitStack, handler: Handler | Admin, address: List
     site = web.TCPSite(runner, address.host, address.port, backlog=1024)
     await site.start()
     return _Listening(site, runner)
-
-
-def _registry() -> CollectorRegistry:
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    return registry
 
 
 async def _open_store(config: Config) -> Store:

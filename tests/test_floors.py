@@ -40,7 +40,7 @@ HOMES = {
     "redis": ["proxy/store/redis.py"],
     "sqlite3": ["proxy/store/sqlite.py", "proxy/store/sqlite_file.py", "proxy/cli.py"],
     "httptools": ["proxy/origin/"],
-    "prometheus_client": ["proxy/gateway/metrics.py", "proxy/app.py"],
+    "prometheus_client": ["proxy/gateway/metrics.py"],
     "aiohttp": ["proxy/gateway/", "proxy/app.py"],
     "uvloop": ["proxy/app.py", "proxy/gateway/metrics.py"],
     "msgspec": ["proxy/config/"],

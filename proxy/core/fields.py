@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 Field = tuple[bytes, bytes]
 
@@ -81,6 +82,12 @@ _CORS_PREFIX = b"access-control-"
 _HOST_VALUE = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]+)(?::[0-9]*)?")
 
 
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    """Whether value can name a host. Remembered: a server hears few names, and each of them with every request."""
+    return _HOST_VALUE.fullmatch(value) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedField:
     """A request that is answered with 400 for one of its fields. `why` completes the sentence "The field NAME …"."""
@@ -139,7 +146,7 @@ def read_request_fields(raw: Iterable[Field]) -> RequestFields | RefusedField:
         elif role is _HOST:
             if sorted_.host is not None:
                 return RefusedField(name, "stands twice")
-            if _HOST_VALUE.fullmatch(value) is None:
+            if not _is_host(value):
                 return RefusedField(name, "is not a host, or a host and a port")
             sorted_.host = value
             passing.append(b"%b: %b\r\n" % (name, value))

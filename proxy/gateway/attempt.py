@@ -205,11 +205,8 @@ class Attempt:
         exchange = self._exchange
         exchange.outcome = Outcome.APPLIED.value
         tag = await self._new_tag(heard, sighting) if heard.is_whole else None
-        if tag is not None and self._stands_still(tag, sighting):
-            # A tag that a write has left as it was names two states: a stale write would pass. From here on the content tells.
-            self._representations.disprove(exchange.key)
-            _logger.warning("a strong tag of the backend's named two states; that resource is tagged by its content from now on")
-            tag = await self._read_back()
+        if tag is not None:
+            tag = await self._doubt(tag, sighting)
         lines = []
         if await self._tell(Kind.COMMIT, self._version_of(tag)):
             # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
@@ -233,22 +230,40 @@ class Attempt:
             if native is not None:
                 return native
         if rules.after_write is AfterWrite.READ_BACK:
-            return await self._read_back()
+            seen = await self._read_back()
+            return None if seen is None else seen.tag
         if rules.after_write is AfterWrite.NONE:
             return None
         return await self._digest(heard.fields, heard.content if rules.after_write is AfterWrite.RESPONSE else self._body or b"")
 
-    async def _read_back(self) -> EntityTag | None:
+    async def _read_back(self) -> Sighting | None:
         try:
-            return (await self._representations.look(self._exchange, time.time())).tag
+            return await self._representations.look(self._exchange, time.time())
         except OriginError:
             return None
 
-    def _stands_still(self, tag: EntityTag, sighting: Sighting | None) -> bool:
-        """Whether a tag that may be the backend's own is the one from before the write (`auto` only: `native` trusts it, come what may)."""
-        if self._exchange.rules.strategy is not Strategy.AUTO or self._representations.is_disproved(self._exchange.key):
-            return False
-        return tag == sighting.tag if sighting is not None else version_of(tag) == self._lease.version
+    async def _doubt(self, tag: EntityTag, sighting: Sighting | None) -> EntityTag | None:
+        """Return tag, unless it is one of the backend's that stayed as it was though the content changed.
+
+        Such a tag (whole seconds and a size, say) names two states, and a stale write would pass by it: from here on the content tells.
+        A route that says `native` trusts the backend, come what may.
+        """
+        before = self._lease.version if sighting is None else version_of(sighting.tag)
+        if version_of(tag) != before or (sighting is not None and not sighting.is_native):
+            return tag
+        key = self._exchange.key
+        if self._exchange.rules.strategy is not Strategy.AUTO or self._representations.is_disproved(key):
+            return tag
+        again = await self._read_back()
+        if again is None or not again.is_native:
+            return None if again is None else again.tag
+        if sighting is not None and sighting.content_tag is not None and sighting.content_tag == again.content_tag:
+            return again.tag
+        self._representations.disprove(key)
+        _logger.warning("a strong tag of the backend's named two states; that resource is tagged by its content from now on")
+        if again.content_tag is None:
+            again = await self._read_back()
+        return None if again is None else again.content_tag
 
     async def _digest(self, fields: AnswerFields, source: bytes | Spool) -> EntityTag | None:
         size = len(source) if isinstance(source, bytes) else source.size_bytes

@@ -82,14 +82,12 @@ class Reply:
                 self.body.held.close()
 
 
+_STANDARD_REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
+
+
 def status_line(status: int, reason: bytes) -> bytes:
     """The first line of an answer; the standard reason where the backend gave none."""
-    if not reason:
-        try:
-            reason = HTTPStatus(status).phrase.encode()
-        except ValueError:
-            reason = b""
-    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
+    return b"HTTP/1.1 %d %b\r\n" % (status, reason or _STANDARD_REASONS.get(status, b""))
 
 
 _dates: tuple[int, bytes] = (0, b"")

@@ -30,11 +30,15 @@ MAX_RELAYED_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a look at a resource found. `refusal` is the backend's own answer where it showed no representation."""
+    """What a look at a resource found. `refusal` is the backend's own answer where it showed no representation.
+
+    `content_tag` is what the content alone would be tagged with; None where that was not worth reading it.
+    """
 
     current: Current
     is_native: bool
     refusal: Reply | None = None
+    content_tag: EntityTag | None = None
 
     @property
     def tag(self) -> EntityTag | None:
@@ -115,14 +119,13 @@ class Representations:
             return Sighting(Unreadable(answer.status), False, refusal)
         tag = self.native_tag(exchange, fields)
         if tag is not None:
-            await self._skip(answer)
-            return Sighting(self.present(fields, tag, now), True)
+            return Sighting(self.present(fields, tag, now), True, content_tag=await self._skim(exchange, fields, answer))
         digest = self.digest(exchange, fields, answer.content_length)
         if digest is not None and await self._feed(answer, digest):
             tag = digest.tag()
         else:
             answer.abandon()
-        return Sighting(self.present(fields, tag, now), False)
+        return Sighting(self.present(fields, tag, now), False, content_tag=tag)
 
     async def _feed(self, answer: OriginAnswer, digest: ContentDigest) -> bool:
         """Digest the content without keeping it; False when it turns out too large to be tagged."""
@@ -134,16 +137,23 @@ class Representations:
             digest.add(piece)
         return True
 
-    async def _skip(self, answer: OriginAnswer) -> None:
-        """Read a small rest, so that the connection can be used again; give up a large one."""
+    async def _skim(self, exchange: Exchange, fields: AnswerFields, answer: OriginAnswer) -> EntityTag | None:
+        """Read a small content to its end, so that the connection can be used again, and tag it; give up a large one."""
         left = self.hold_limits.memory_bytes
-        if (answer.content_length or 0) <= left:
-            try:
-                while left > 0 and (piece := await answer.read()):
-                    left -= len(piece)
-            except OriginError:
-                pass  # The head was all that was needed.
+        length = answer.content_length
+        if length is not None and length > left:
+            answer.abandon()
+            return None
+        digest = self.digest(exchange, fields, length)
+        try:
+            while left >= 0 and (piece := await answer.read()):
+                left -= len(piece)
+                if digest is not None:
+                    digest.add(piece)
+        except OriginError:
+            return None  # The head was all that was needed.
         answer.abandon()
+        return None if digest is None or left < 0 else digest.tag()
 
     async def _hold_refusal(self, answer: OriginAnswer, fields: AnswerFields) -> Reply:
         spool = Spool(self.hold_limits)

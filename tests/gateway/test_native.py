@@ -224,3 +224,27 @@ async def test_native_trusts_the_backend_come_what_may() -> None:
     async with Constant() as backend, serving(backend.port, route(strategy="native")) as door:
         for body in (b"two", b"three"):
             assert (await door.ask(b"PUT", b"/doc", b'If-Match: "same"', body=body)).etag == b'"same"'
+
+
+async def test_a_write_that_changes_nothing_disproves_no_tag() -> None:
+    """Saving what stands already leaves an honest tag as it is, too."""
+    async with Native() as backend, serving(backend.port) as door:
+        assert (await door.ask(b"PUT", b"/doc", b'If-Match: "one"', body=b"one")).etag == b'"one"'
+        assert await door.tag() == b'"one"'
+
+
+async def test_an_unconditional_write_finds_such_a_tag_out_as_well() -> None:
+    async with Constant() as backend, serving(backend.port) as door:
+        assert (await door.ask(b"PUT", b"/doc", b'If-Match: "same"', body=b"two")).etag != b'"same"'
+        assert (await door.ask(b"PUT", b"/doc", b'If-Match: "same"', body=b"lost update")).status == 412
+    async with Constant() as backend, serving(backend.port) as door:
+        assert (await door.ask(b"PUT", b"/doc", body=b"two")).etag == b'"same"'
+        assert (await door.ask(b"PUT", b"/doc", body=b"three")).etag == await door.tag() != b'"same"'
+
+
+async def test_a_content_tag_that_stays_is_no_reason_to_look_again(legacy: Legacy) -> None:
+    legacy.documents["/doc"] = b"one"
+    async with serving(legacy.port) as door:
+        tag = await door.tag()
+        assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + tag, body=b"one")).etag == tag
+        assert legacy.methods() == ["GET", "GET", "PUT", "GET"]

@@ -113,13 +113,28 @@ async def test_a_success_that_cannot_be_recorded_is_told_without_a_tag(legacy: L
     assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"next")).status == 204
 
 
+async def leave_in_doubt(store: Faulty) -> None:
+    """Make the record of /doc one of which nobody knows what became of a write."""
+    snapshot = await store.load(DOC)
+    doubtful = Record(State.UNKNOWN, snapshot.lineage, epoch_of(snapshot.lineage))
+    await store.swap(DOC, ABSENT, snapshot.lineage, doubtful, 0.0)
+
+
+@pytest.mark.parametrize("fault", ["lost", "away"])
+async def test_a_doubt_is_settled_once(legacy: Legacy, faulty: tuple[Door, Faulty], fault: str) -> None:
+    """A CONFIRM whose reply was lost must not come again: the record is pending by then."""
+    door, store = faulty
+    await leave_in_doubt(store)
+    store.faults = ["", fault]
+    got = await door.ask(b"PUT", b"/doc", b"If-Match: *", body=b"new")
+    assert (got.status, got.etag, store.failed) == (204, await door.tag(), [fault])
+
+
 @pytest.mark.parametrize("line", [b"If-Match: *", b"X: y"], ids=["conditional", "unconditional"])
 async def test_a_doubt_that_cannot_be_settled_sends_nothing(legacy: Legacy, faulty: tuple[Door, Faulty], line: bytes) -> None:
     """CONFIRM comes before the first byte: without it, a crash would leave a doubt that nobody knows of."""
     door, store = faulty
-    snapshot = await store.load(DOC)
-    doubtful = Record(State.UNKNOWN, snapshot.lineage, epoch_of(snapshot.lineage))
-    await store.swap(DOC, ABSENT, snapshot.lineage, doubtful, 0.0)
+    await leave_in_doubt(store)
     store.faults = ["", "refused", "refused"]
     got = await door.ask(b"PUT", b"/doc", line, body=b"new")
     assert (got.status, got.kind) == (503, "store-away")
