@@ -124,7 +124,7 @@ class Upstream(Struct, frozen=True, kw_only=True):
     first_byte_seconds: Annotated[
         float,
         seconds(
-            "How long the head of an answer to a read may take; for writes it is write_timeout_seconds of [protocol].",
+            "How long the head of an answer may take; a write has write_timeout_seconds of [protocol] as well, whichever is shorter.",
             "Too low: slow pages become 504.",
         ),
     ] = 60.0
