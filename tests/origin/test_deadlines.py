@@ -111,12 +111,12 @@ async def test_a_backend_that_takes_the_body_slowly() -> None:
 
 async def test_a_source_that_takes_its_time_is_no_stall() -> None:
     async def slow() -> AsyncIterator[bytes]:
-        for _ in range(3):
+        for _ in range(2):
             # Enough that the backend has to be waited for first: that clock must stop again.
             yield b"x" * 8_000_000
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(1.9)
 
-    async with talking(serve(ok()), options=SHORT) as (_, origin):
+    async with talking(serve(ok()), options=OriginOptions(first_byte_seconds=10, idle_seconds=1.5)) as (_, origin):
         assert await whole(await origin.send(write(b"PUT", StreamedBody(None, slow())))) == b"hello"
 
 
