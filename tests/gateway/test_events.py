@@ -69,16 +69,26 @@ async def test_lines_are_written_in_batches_and_soon() -> None:
 
 
 class Full(io.BytesIO):
-    """A log that nobody reads any more."""
+    """A log that nobody reads any more. It remembers how many lines each try had."""
 
-    def write(self, _: object) -> int:
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried_lines: list[int] = []
+
+    def write(self, data: object) -> int:
+        assert isinstance(data, bytes)
+        self.tried_lines.append(data.count(b"\n"))
         raise BrokenPipeError
 
 
 async def test_a_log_that_cannot_be_written_does_not_stop_the_work() -> None:
-    log = AccessLog(Full())
-    log.write(KIND, b"/", 0.0, 0.0, 0.0, 0.0)
-    log.flush()
+    out = Full()
+    log = AccessLog(out)
+    for _ in range(2):
+        log.write(KIND, b"/", 0.0, 0.0, 0.0, 0.0)
+        log.flush()
+    # Each was tried, and what could not be written is not kept for ever.
+    assert out.tried_lines == [1, 1]
 
 
 class Stdout:
