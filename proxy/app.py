@@ -23,6 +23,7 @@ from .gateway.events import AccessLog
 from .gateway.handler import Handler
 from .gateway.lease import Leases, LeaseTimes
 from .gateway.metrics import Metrics, RouteMetrics, TimedStore, process_registry
+from .gateway.points import Faults
 from .gateway.readiness import Readiness
 from .gateway.reading import Reading
 from .gateway.representation import Representations
@@ -43,14 +44,14 @@ READ_BUFFER_BYTES = 32 * 1024
 """Half of aiohttp's own: with uvloop up to 256 KB come on top of it for each connection, and the memory that we promise is 120 MB."""
 
 
-def serve(config: Config) -> int:
-    """Run until SIGTERM or SIGINT, drain, and return the exit status."""
+def serve(config: Config, faults: Faults | None = None) -> int:
+    """Run until SIGTERM or SIGINT, drain, and return the exit status. `faults` is for tests alone."""
     logging.basicConfig(level=config.log.level.name, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # Requests leave hardly any cycles behind, so looking for them at every 700th object is time lost; what was loaded never goes.
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS, 20, 50)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(config))
+        return runner.run(_serve(config, faults))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -62,13 +63,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, faults: Faults | None) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
-        async with running(config) as gateway:
+        async with running(config, faults) as gateway:
             _logger.info("serving %s on %s, admin on %s", config.upstream.url, gateway.listen, gateway.admin)
             await stopping.wait()
             _logger.info("draining: %d requests in flight", gateway.handler.in_flight)
@@ -89,8 +90,8 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Gateway]:
-    """Start everything; on leaving, drain and stop it, in the reverse order."""
+async def running(config: Config, faults: Faults | None = None) -> AsyncIterator[Gateway]:
+    """Start everything; on leaving, drain and stop it, in the reverse order. `faults` is for tests alone."""
     async with AsyncExitStack() as stack:
         metrics = Metrics(process_registry())
         store = TimedStore(await _open_store(config), metrics)
@@ -106,7 +107,7 @@ async def running(config: Config) -> AsyncIterator[Gateway]:
         await readiness.look()
         writes = Tasks()
         stack.push_async_callback(writes.cancel)
-        leases = Leases(store, _lease_times(config), tasks, config.limits.max_waiters_per_key)
+        leases = Leases(store, _lease_times(config), tasks, config.limits.max_waiters_per_key, faults=faults)
         log = None
         if config.log.access is AccessLogChoice.JSON:
             log = AccessLog(sys.stdout.buffer)

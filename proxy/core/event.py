@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from .record import NOT_KNOWN, Version
 
@@ -25,6 +26,7 @@ class Kind(Enum):
 class Begin:
     """A writer asks for the lease. `replay_key` empty: its retry could not be recognised, so nothing is replayed to it."""
 
+    kind: ClassVar[Kind] = Kind.BEGIN
     owner: str
     operation: str
     lease_seconds: float
@@ -63,6 +65,7 @@ class Finish:
 class Renew:
     """The owner needs the lease for longer."""
 
+    kind: ClassVar[Kind] = Kind.RENEW
     owner: str
     fence: int
     lease_seconds: float

@@ -7,6 +7,7 @@ pending marker stays, and whoever comes next finds an abandoned lease.
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
 from time import perf_counter
 
 from ..core.conflict import Problem
@@ -24,6 +25,7 @@ from .hearing import Heard
 from .judging import judge
 from .lease import Lease
 from .metrics import RouteMetrics
+from .points import Point
 from .reply import OUTCOME_UNKNOWN, Reply, problem
 from .representation import Representations, Sighting
 from .rules import AfterWrite, PutEtag, Verify
@@ -45,6 +47,7 @@ class Attempt:
         self._representations = representations
         self._origin: Origin = representations.origin
         self._metrics = metrics
+        self._faults = lease.faults
         self._may_be_sent = False
         self._is_told = False
         self._in_doubt = lease.why is not None
@@ -66,21 +69,27 @@ class Attempt:
             _logger.exception("a write was stopped by a defect")
             return problem(Problem.OUTCOME_UNKNOWN, "noclobber failed while the write was under way.", self._exchange.target.path)
 
+    async def _reach(self, point: Point) -> None:
+        if self._faults is not None:
+            await self._faults.reach(point)
+
     # ---- W2, W3: doubt and preconditions ------------------------------------------------------------------------------------------
 
     async def _verify(self) -> tuple[Reply | None, Sighting | None]:
         """Wait out what is in doubt, look under the lease where that is needed, and judge."""
         lease, exchange = self._lease, self._exchange
         if self._in_doubt and lease.why is not Why.LINEAGE:
+            await self._reach(Point.QUARANTINE)
             await asyncio.sleep(max(0.0, exchange.rules.apply_delay_seconds - lease.age_seconds))
         sighting: Sighting | None = None
         if exchange.names_a_state and not self._trusts_the_store():
-            now = time.time()
+            await self._reach(Point.VERIFY)
             try:
-                sighting = await self._representations.look(exchange, now)
+                sighting = await self._representations.look(exchange, time.time())
             except OriginError:
                 await self._withdraw(None)
                 return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path), None
+            await self._reach(Point.VERIFIED)
             self._notice_out_of_band(sighting)
             refused = judge(exchange, sighting, self._metrics)
             if refused is not None:
@@ -131,6 +140,7 @@ class Attempt:
     # ---- W4, W5: once on the wire -------------------------------------------------------------------------------------------------
 
     async def _send(self, sighting: Sighting | None) -> Reply:
+        await self._reach(Point.RESERVE)
         try:
             connection = await self._origin.reserve()
         except OriginError:
@@ -149,6 +159,7 @@ class Attempt:
             return await self._unknown("The backend did not answer in time; the request was reset.")
         finally:
             self._exchange.upstream_seconds += perf_counter() - started
+        await self._reach(Point.HEARD)
         outcome = classify(heard.answer.status, Judge.BACKEND_TOO if conditional else Judge.NOCLOBBER)
         if outcome is Outcome.APPLIED:
             return await self._commit(heard, sighting)
@@ -164,7 +175,7 @@ class Attempt:
         exchange, lease = self._exchange, self._lease
         lines = exchange.lines_to_write_conditionally() if conditional else exchange.lines_to_write()
         body = self._body
-        payload = StreamedBody(body.size_bytes, body.pieces()) if isinstance(body, Spool) else body
+        payload = StreamedBody(body.size_bytes, self._pieces(body)) if isinstance(body, Spool) else body
         request = OriginRequest(exchange.method, exchange.target.forwarded, lines, payload)
         heard: Heard | None = None
         lease.limit_write()
@@ -180,6 +191,11 @@ class Attempt:
             lease.watch(None)
         return heard
 
+    async def _pieces(self, body: Spool) -> AsyncIterator[bytes]:
+        async for piece in body.pieces():
+            await self._reach(Point.PIECE)
+            yield piece
+
     def _extend(self, limit: asyncio.Timeout) -> None:
         if not limit.expired():
             limit.reschedule(asyncio.get_running_loop().time() + self._lease.left_seconds)
@@ -188,6 +204,8 @@ class Attempt:
         """The send gate: from the moment it opens, a byte may have left."""
         opens = self._lease.is_running()
         self._may_be_sent = self._may_be_sent or opens
+        if opens and self._faults is not None:
+            self._faults.reach_gate()
         return opens
 
     async def _unknown(self, detail: str) -> Reply:
@@ -237,10 +255,13 @@ class Attempt:
         return await self._digest(heard.fields, heard.content if rules.after_write is AfterWrite.RESPONSE else self._body or b"")
 
     async def _read_back(self) -> Sighting | None:
+        await self._reach(Point.READ_BACK)
         try:
-            return await self._representations.look(self._exchange, time.time())
+            seen = await self._representations.look(self._exchange, time.time())
         except OriginError:
             return None
+        await self._reach(Point.READ)
+        return seen
 
     async def _doubt(self, tag: EntityTag, sighting: Sighting | None) -> EntityTag | None:
         """Return tag, unless it is one of the backend's that stayed as it was though the content changed.

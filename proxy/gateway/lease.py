@@ -18,6 +18,7 @@ from ..core.record import NOT_KNOWN, Snapshot, State, Swapped, Version
 from ..core.write import step
 from ..errors import StoreError, StoreUnavailable
 from ..store.port import Store, StoreKey
+from .points import AFTER, BEFORE, Faults
 from .tasks import Tasks
 
 REMEMBERED_KEYS = 65536
@@ -75,6 +76,11 @@ class Lease:
         """The version that the last commit left; NOT_KNOWN when only a GET can tell."""
         record = self.snapshot.record
         return NOT_KNOWN if record is None else record.version
+
+    @property
+    def faults(self) -> Faults | None:
+        """What a test does at the fault points; None outside of tests."""
+        return self._leases.faults
 
     def is_running(self) -> bool:
         """Whether a byte may still be sent: the send gate."""
@@ -151,13 +157,20 @@ class Leases:
     """Hand out leases: one at a time for each key in this process, and one at a time among all who share the store."""
 
     def __init__(
-        self, store: Store, times: LeaseTimes, tasks: Tasks, max_waiters: int, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        times: LeaseTimes,
+        tasks: Tasks,
+        max_waiters: int,
+        clock: Callable[[], float] = time.monotonic,
+        faults: Faults | None = None,
     ) -> None:
         # Kept, because asking for it costs a system call each time.
         self.loop = asyncio.get_running_loop()
         self.clock = clock
         self.times = times
         self.tasks = tasks
+        self.faults = faults
         self._store = store
         self._max_waiters = max_waiters
         # Who waits for a key, by key. The one at work is not in the queue.
@@ -240,7 +253,11 @@ class Leases:
                 self._remember(key, snapshot)
                 return snapshot, answer
             try:
+                if self.faults is not None:
+                    await self.faults.reach(BEFORE[event.kind])
                 standing = await self._store.swap(key, snapshot.stamp, snapshot.lineage, record, lease_seconds)
+                if self.faults is not None:
+                    await self.faults.reach(AFTER[event.kind])
             except StoreUnavailable:
                 # A lost reply is settled by a load: what we wrote stands, or it does not (protocol §4).
                 standing = await self._store.load(key)
