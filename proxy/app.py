@@ -136,6 +136,8 @@ async def _drain(handler: Handler, writes: Tasks, seconds: float) -> None:
     left = await writes.drain(max(0.0, until - loop.time()))
     if left or handler.in_flight:
         _logger.warning("stopping with %d requests and %d writes in flight", handler.in_flight, left)
+    # Here, and not when all is taken down: their clients are to be told.
+    await writes.cancel()
 
 
 class _Listening:
@@ -219,6 +221,8 @@ def _routed(route: Route, metrics: Metrics) -> RoutedRules:
         missing=route.missing,
         verify=route.verify,
         after_write=route.after_write,
+        on_store_loss=route.on_store_loss,
+        unrecorded=route.unrecorded,
         put_etag=route.put_etag,
         safe_methods=route.safe_methods,
         absent=route.absent,

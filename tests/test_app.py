@@ -18,7 +18,7 @@ from proxy.core.resource import key_digest, resource_key
 from proxy.errors import StoreRefused
 from proxy.store.port import StoreKey
 from proxy.store.sqlite import SqliteStore
-from tests.gateway.client import Client, NoAnswer, request
+from tests.gateway.client import Client, request
 from tests.gateway.legacy import Legacy, waiting_for
 from tests.gateway.serving import configured, route, serving, until
 from tests.origin.scripted import Close, Hear, HearBytes, ScriptedBackend
@@ -128,6 +128,23 @@ async def test_what_is_in_flight_is_finished_and_nobody_comes_in(legacy: Legacy)
     assert legacy.documents["/doc"] == b"new"
 
 
+async def test_a_write_that_waits_at_the_end_of_the_drain_is_certainly_not_applied() -> None:
+    """The first holds the lease, so the second has not been sent; both are told what is known of them."""
+    async with ScriptedBackend([Hear()]) as backend:
+        async with running(configured(backend.port, server__drain_seconds=0.1)) as gateway:
+            clients = [await Client.connect(gateway.listen) for _ in range(2)]
+            for client in clients:
+                client.send(request(b"PUT", b"/doc", body=b"new"))
+                await until(lambda: backend.requests == 1)
+            await until(lambda: gateway.handler.in_flight == 2)
+        first, second = [await client.answer(b"PUT") for client in clients]
+        for client in clients:
+            client.leave()
+        assert (first.status, first.kind) == (504, "outcome-unknown")
+        assert (second.status, second.kind, second.one(b"Retry-After")) == (503, "draining", b"1")
+        assert backend.requests == 1
+
+
 async def test_a_write_that_outlasts_the_drain_is_reset_and_becomes_unknown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Cancelled between "sent" and "recorded": the record says so, and the next process waits before it writes."""
     path = tmp_path / "store.db"
@@ -136,8 +153,8 @@ async def test_a_write_that_outlasts_the_drain_is_reset_and_becomes_unknown(tmp_
             client = await Client.connect(gateway.listen)
             client.send(request(b"PUT", b"/doc", body=b"new"))
             await until(lambda: backend.requests == 1)
-        with pytest.raises(NoAnswer):
-            await client.answer(b"PUT")
+        got = await client.answer(b"PUT")
+        assert (got.status, got.one(b"Noclobber-Outcome"), got.one(b"Connection")) == (504, b"unknown", b"close")
         client.leave()
         await backend.settle()
         assert (backend.requests, backend.conversations[0].end) == (1, "reset")

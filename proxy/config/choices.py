@@ -55,6 +55,21 @@ class AfterWrite(Enum):
     NONE = "none"
 
 
+class OnStoreLoss(Enum):
+    """What becomes of writes while the store is away."""
+
+    DENY = "deny"
+    VERIFY_ONLY = "verify-only"
+    OPEN = "open"
+
+
+class Unrecorded(Enum):
+    """What a write is answered with that was applied but could not be recorded."""
+
+    ANSWER = "answer"
+    UNKNOWN = "504"
+
+
 class PutEtag(Enum):
     """Whether the answer to a PUT carries the new tag."""
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from ..core.resource import Template, parse_template
 from ..core.version import Strategy
-from .choices import Absent, AfterWrite, Missing, PutEtag, SafeMethods, Verify, Writers
+from .choices import Absent, AfterWrite, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify, Writers
 from .forms import check_name, check_template
 from .notes import formed, plain, seconds
 
@@ -60,6 +60,21 @@ class Route(Struct, frozen=True, kw_only=True):
             "response or request where the backend stores something else: the tag names no state, and the next write gets 412.",
         ),
     ] = AfterWrite.READ_BACK
+    on_store_loss: Annotated[
+        OnStoreLoss,
+        plain(
+            "What becomes of writes while the store is away: 503, a GET and then the write without a lease, or no check at all.",
+            "verify-only: two writers at the same moment may overwrite each other. open: every lost update goes through.",
+            '"deny"; "verify-only" and "open" only with verify = "always"',
+        ),
+    ] = OnStoreLoss.DENY
+    unrecorded: Annotated[
+        Unrecorded,
+        plain(
+            "What a write gets that was applied but could not be recorded: the backend's answer without a tag, or 504.",
+            "504 where clients give up on it: they report a save as failed that was made.",
+        ),
+    ] = Unrecorded.ANSWER
     put_etag: Annotated[
         PutEtag,
         plain(

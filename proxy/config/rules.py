@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from .choices import Verify, Writers
+from .choices import OnStoreLoss, Verify, Writers
 from .forms import covers
 from .keys import KEYS, label, shown
 from .mistakes import Mistakes
@@ -116,6 +116,10 @@ def _check_route(mistakes: Mistakes, section: Section, route: Route, earlier: Se
         allowed = '"always", or writers = "proxy-only" where that is so'
         what = "is only safe where nobody writes around noclobber"
         mistakes.add(section.place_of("verify"), f"{section.name}.verify", what, read='"trust-store"', allowed=allowed)
+    if route.verify is Verify.TRUST_STORE and route.on_store_loss is not OnStoreLoss.DENY:
+        what = "would leave versions in the store that a trusting route takes for the present ones"
+        read, allowed = shown(route.on_store_loss.value), '"deny", or verify = "always"'
+        mistakes.add(section.place_of("on_store_loss"), f"{section.name}.on_store_loss", what, read=read, allowed=allowed)
     namesake = next((other for other, built in earlier if built.name == route.name), None)
     if namesake is not None:
         what = f"is taken by the route in line {namesake.place.line}"

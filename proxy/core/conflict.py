@@ -17,6 +17,8 @@ class Problem(Enum):
     MALFORMED = (400, "A precondition cannot be read", 'Send entity tags as the ETag field gave them, quotes included: If-Match: "…".')
     BAD_REQUEST = (400, "The request cannot be handled safely", "Correct the request.")
     TOO_LARGE = (413, "The body is too large", "Send less, or have the limit raised (limits.max_body_bytes).")
+    IN_FLIGHT = (409, "This very request is being handled already", "Wait for its answer, or send it again later with the same key.")
+    KEY_REUSED = (422, "This Idempotency-Key stands for another request", "Send a new request under a new key.")
     NOT_ALLOWED = (405, "The method is not available here", "Use another method.")
     BUSY = (503, "Others are writing this resource", "Nothing was done. Send the same request again.")
     GRACE = (503, "Writes are not granted yet", "Nothing was done. The store has just started anew; send the same request again later.")

@@ -24,7 +24,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A writer asks for the lease. `replay_key` empty: its retry could not be recognised, so nothing is replayed to it."""
+    """A writer asks for the lease. `replay_key` empty: its retry could not be recognised, so nothing is replayed to it.
+
+    A replay key is `identity:payload`: who sent which request under which Idempotency-Key, and a digest of what was in it.
+    """
 
     kind: ClassVar[Kind] = Kind.BEGIN
     owner: str
@@ -104,6 +107,18 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
+class InFlight:
+    """This very write is under way already, for `seconds` at most unless it renews."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """The last commit was made by a request of the same identity with another payload."""
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
     """The lease is the caller's and the record is pending: it may verify and send. `version` NOT_KNOWN: only a GET can tell."""
 
@@ -133,4 +148,4 @@ class Fenced:
     """The record is not the caller's any more: whatever the caller knows of it is out of date."""
 
 
-Answer = GraceRunning | Busy | Replayed | Granted | TakenOver | Done | Fenced
+Answer = GraceRunning | Busy | Replayed | InFlight | Reused | Granted | TakenOver | Done | Fenced

@@ -48,7 +48,8 @@ class Record(NamedTuple):
 
     A NamedTuple and not a frozen dataclass: three are built for each write, and these cost a fifth.
     `owner` is empty when nobody holds the lease. `lease_end` is set by the store at each swap: the end of the lease, or the moment of
-    the swap where none is asked for. `unknown_since` None on an unknown record means: since `lease_end`.
+    the swap where none is asked for. `unknown_since` None on an unknown record means: since `lease_end`. `replay_key` is that of the
+    write in flight, or in doubt; empty where it has none.
     """
 
     state: State
@@ -62,6 +63,7 @@ class Record(NamedTuple):
     unknown_since: float | None = None
     operation: str = ""
     last: Commit = NO_COMMIT
+    replay_key: str = ""
 
 
 class Snapshot(NamedTuple):

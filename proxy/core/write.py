@@ -11,7 +11,25 @@ from enum import Enum
 from typing import NamedTuple
 
 from ..errors import IllegalTransition
-from .event import Answer, Begin, Busy, Confirm, Done, Event, Fenced, Finish, GraceRunning, Granted, Kind, Renew, Replayed, TakenOver, Why
+from .event import (
+    Answer,
+    Begin,
+    Busy,
+    Confirm,
+    Done,
+    Event,
+    Fenced,
+    Finish,
+    GraceRunning,
+    Granted,
+    InFlight,
+    Kind,
+    Renew,
+    Replayed,
+    Reused,
+    TakenOver,
+    Why,
+)
 from .record import NOT_KNOWN, Commit, Record, Snapshot, State, epoch_of
 
 
@@ -31,7 +49,9 @@ class Phase(Enum):
     FOREIGN = "written under a lost history"
     SETTLED = "ok"
     REPEATED = "ok, and the last commit was this very write"
+    REUSED = "ok, and the last commit was another write under this key"
     HELD = "another's lease runs"
+    IN_FLIGHT = "another's lease runs, for this very write"
     ABANDONED = "pending, the lease ran out"
     DOUBTFUL = "unknown, nobody's"
     OWN_PENDING = "pending, the caller's"
@@ -49,6 +69,8 @@ class Says(Enum):
     GRACE = "grace"
     BUSY = "busy"
     REPLAY = "replay"
+    IN_FLIGHT = "in flight"
+    REUSED = "reused"
     GRANTED = "granted"
     TAKEN_OVER = "unknown"
     DONE = "done"
@@ -67,7 +89,9 @@ TRANSITIONS: Mapping[tuple[Phase, Kind], Row] = {
     (Phase.ABSENT, Kind.BEGIN): Row(State.PENDING, Says.GRANTED),
     (Phase.SETTLED, Kind.BEGIN): Row(State.PENDING, Says.GRANTED),
     (Phase.REPEATED, Kind.BEGIN): Row(None, Says.REPLAY),
+    (Phase.REUSED, Kind.BEGIN): Row(None, Says.REUSED),
     (Phase.HELD, Kind.BEGIN): Row(None, Says.BUSY),
+    (Phase.IN_FLIGHT, Kind.BEGIN): Row(None, Says.IN_FLIGHT),
     # A begin whose reply was lost comes again: the same grant.
     (Phase.OWN_PENDING, Kind.BEGIN): Row(None, Says.GRANTED),
     (Phase.OWN_UNKNOWN, Kind.BEGIN): Row(None, Says.TAKEN_OVER),
@@ -127,15 +151,21 @@ def phase_at_begin(snapshot: Snapshot, event: Begin) -> Phase:
         return Phase.FOREIGN
     if record.owner and record.lease_end > snapshot.now:
         if record.owner != event.owner:
-            return Phase.HELD
+            return Phase.IN_FLIGHT if _is_same_request(event.replay_key, record.replay_key) else Phase.HELD
         return Phase.OWN_PENDING if record.state is State.PENDING else Phase.OWN_UNKNOWN
     if record.state is State.PENDING:
         return Phase.ABANDONED
     if record.state is State.UNKNOWN:
         return Phase.DOUBTFUL
-    if event.replay_key and record.last.replay_key == event.replay_key:
-        return Phase.REPEATED
+    if _is_same_request(event.replay_key, record.last.replay_key):
+        return Phase.REPEATED if event.replay_key == record.last.replay_key else Phase.REUSED
     return Phase.SETTLED
+
+
+def _is_same_request(replay_key: str, other: str) -> bool:
+    """Whether both have one identity. What has none is nobody's retry."""
+    identity = replay_key.partition(":")[0]
+    return identity != "" and identity == other.partition(":")[0]
 
 
 def phase_of_own(snapshot: Snapshot, owner: str, fence: int, kind: Kind) -> Phase:
@@ -185,6 +215,7 @@ def _begin(snapshot: Snapshot, event: Begin) -> Step:
         unknown_since=_doubt_began(snapshot, phase) if row.becomes is State.UNKNOWN else None,
         operation=event.operation,
         last=record.last,
+        replay_key=event.replay_key,
     )
     return Step(written, event.lease_seconds, _answer_to_begin(snapshot, event, phase, row, written))
 
@@ -200,6 +231,10 @@ def _answer_to_begin(snapshot: Snapshot, event: Begin, phase: Phase, row: Row, r
             return GraceRunning(event.grace_seconds - snapshot.lineage_age)
         case Says.REPLAY:
             return Replayed(record.last.result)
+        case Says.IN_FLIGHT:
+            return InFlight(record.lease_end - snapshot.now)
+        case Says.REUSED:
+            return Reused()
         case _:
             return TakenOver(record.fence, _why(phase), snapshot.now - _doubt_began(snapshot, phase))
 
@@ -238,6 +273,7 @@ def _confirm(snapshot: Snapshot, event: Confirm) -> Step:
         version=event.version,
         owner=event.owner if proceeds else "",
         operation=event.operation if proceeds else "",
+        replay_key=record.replay_key if proceeds else "",
         unknown_since=None,
     )
     return Step(confirmed, event.lease_seconds if proceeds else 0.0, Done(confirmed.revision, epoch))
@@ -266,5 +302,6 @@ def _finish(snapshot: Snapshot, event: Finish) -> Step:
         unknown_since=record.unknown_since if is_mark else None,
         operation=record.operation if is_mark else "",
         last=Commit(event.owner, event.fence, event.replay_key, event.result) if is_commit else record.last,
+        replay_key=record.replay_key if is_mark else "",
     )
     return Step(finished, 0.0, Done(finished.revision, finished.epoch))

@@ -26,10 +26,12 @@ from .judging import judge
 from .lease import Lease
 from .metrics import RouteMetrics
 from .points import Point
+from .replay import result_of
 from .reply import OUTCOME_UNKNOWN, Reply, problem
 from .representation import Representations, Sighting
-from .rules import AfterWrite, PutEtag, Verify
+from .rules import AfterWrite, PutEtag, Unrecorded, Verify
 from .spool import Spool
+from .unprotected import NoLease
 
 _logger = logging.getLogger("noclobber")
 _NO_STORE = b"Cache-Control: no-store\r\n"
@@ -39,7 +41,12 @@ class Attempt:
     """Carry one write through. `body` is what the client sent, None where the method has none."""
 
     def __init__(
-        self, exchange: Exchange, body: bytes | Spool | None, lease: Lease, representations: Representations, metrics: RouteMetrics
+        self,
+        exchange: Exchange,
+        body: bytes | Spool | None,
+        lease: Lease | NoLease,
+        representations: Representations,
+        metrics: RouteMetrics,
     ) -> None:
         self._exchange = exchange
         self._body = body
@@ -64,6 +71,8 @@ class Attempt:
         except BaseException as stopped:
             if not self._is_told:
                 await self._tell(Kind.MARK if self._may_be_sent or self._in_doubt else Kind.ABORT)
+            if self._may_be_sent:
+                self._exchange.outcome = Outcome.UNKNOWN.value
             if not self._may_be_sent or not isinstance(stopped, Exception):
                 raise
             _logger.exception("a write was stopped by a defect")
@@ -226,14 +235,16 @@ class Attempt:
         if tag is not None:
             tag = await self._doubt(tag, sighting)
         lines = []
-        if await self._tell(Kind.COMMIT, self._version_of(tag)):
-            # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
-            if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
-                lines.append(b"ETag: %b\r\n" % bytes(tag))
-        else:
+        # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
+        if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
+            lines.append(b"ETag: %b\r\n" % bytes(tag))
+        result = result_of(heard, lines) if exchange.replay_key and heard.is_whole else ""
+        if not await self._tell(Kind.COMMIT, self._version_of(tag), exchange.replay_key if result else "", result):
             # FENCED, or the store is gone: applied, but what stands now is not ours to name (protocol §5, W7).
             heard.fields.passing = [line for line in heard.fields.passing if not line.lower().startswith(b"cache-control:")]
-            lines.append(_NO_STORE)
+            if exchange.rules.unrecorded is Unrecorded.UNKNOWN:
+                return problem(Problem.OUTCOME_UNKNOWN, "The write was applied, but not recorded.", exchange.target.path)
+            lines = [_NO_STORE]
         if not exchange.names_a_state:
             self._metrics.unprotected_writes.inc()
         return heard.reply(lines)
@@ -314,10 +325,10 @@ class Attempt:
         else:
             await self._tell(Kind.MARK)
 
-    async def _tell(self, kind: Kind, version: Version = NOT_KNOWN) -> bool:
+    async def _tell(self, kind: Kind, version: Version = NOT_KNOWN, replay_key: str = "", result: str = "") -> bool:
         """Put the end of this attempt down. False: the record is another's by now, or the store cannot be reached."""
         self._is_told = True
         try:
-            return not isinstance(await self._lease.finish(kind, version), Fenced)
+            return not isinstance(await self._lease.finish(kind, version, replay_key, result), Fenced)
         except StoreError:
             return False

@@ -38,6 +38,7 @@ class Exchange:
     """A request whose head has been judged, and what is learned of it while it is served.
 
     `via` is the Via line that this hop adds. Times are in seconds; `waiting_seconds` is what the client took to send its body.
+    `replay_key` is empty where the client sent no Idempotency-Key, and as long as its body has not been read.
     """
 
     method: bytes
@@ -52,6 +53,7 @@ class Exchange:
     waiting_seconds: float = 0.0
     verdict: str = ""
     outcome: str = ""
+    replay_key: str = ""
 
     @property
     def store_key(self) -> StoreKey:

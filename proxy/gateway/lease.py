@@ -13,7 +13,23 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..core.event import Answer, Begin, Busy, Confirm, Event, Fenced, Finish, GraceRunning, Granted, Kind, Renew, Replayed, TakenOver
+from ..core.event import (
+    Answer,
+    Begin,
+    Busy,
+    Confirm,
+    Event,
+    Fenced,
+    Finish,
+    GraceRunning,
+    Granted,
+    InFlight,
+    Kind,
+    Renew,
+    Replayed,
+    Reused,
+    TakenOver,
+)
 from ..core.record import NOT_KNOWN, Snapshot, State, Swapped, Version
 from ..core.write import step
 from ..errors import StoreError, StoreUnavailable
@@ -109,10 +125,13 @@ class Lease:
             self.deadline = started + times.lease_seconds - times.margin_seconds
         return answer
 
-    async def finish(self, kind: Kind, version: Version = NOT_KNOWN) -> Answer:
-        """Report what became of the write (COMMIT, ABORT, MARK) and let the lease go. No renewal comes after this."""
+    async def finish(self, kind: Kind, version: Version = NOT_KNOWN, replay_key: str = "", result: str = "") -> Answer:
+        """Report what became of the write (COMMIT, ABORT, MARK) and let the lease go. No renewal comes after this.
+
+        `result` is what a retry under `replay_key` is to be told.
+        """
         await self.stop_renewing()
-        return await self._apply(Finish(self.owner, self.fence, kind, version))
+        return await self._apply(Finish(self.owner, self.fence, kind, version, replay_key, result))
 
     async def stop_renewing(self) -> None:
         """End the renewals, and wait for one that is under way: two events of one owner never race."""
@@ -199,7 +218,8 @@ class Leases:
             if place.done() and not place.cancelled():
                 # The turn came in the very moment in which this one left: pass it on.
                 self.end_turn(key)
-            else:
+            elif place in waiting:
+                # Not so where both were cancelled at once: the one before has passed this one over.
                 waiting.remove(place)
             if isinstance(left, TimeoutError):
                 return False
@@ -216,13 +236,15 @@ class Leases:
                 return
         del self._turns[key]
 
-    async def begin(self, key: StoreKey, until: float, operation: str) -> Lease | GraceRunning | Busy | Replayed:
+    async def begin(
+        self, key: StoreKey, until: float, operation: str, replay_key: str = ""
+    ) -> Lease | GraceRunning | Busy | Replayed | InFlight | Reused:
         """Ask for the lease of key, again and again while another process holds it, until the clock shows until.
 
         Raises StoreError when the store cannot be asked; the lease may then stand, unused, until it runs out.
         """
         times = self.times
-        event = Begin(f"{random.getrandbits(128):032x}", operation, times.lease_seconds, times.grace_seconds)
+        event = Begin(f"{random.getrandbits(128):032x}", operation, times.lease_seconds, times.grace_seconds, replay_key)
         pause, longest = POLL_SECONDS
         snapshot = self._remembered.pop(key, None)
         while True:
@@ -241,7 +263,7 @@ class Leases:
                 pause = min(pause * 2, longest)
                 snapshot = None
                 continue
-            if isinstance(answer, GraceRunning | Replayed):
+            if isinstance(answer, GraceRunning | Replayed | InFlight | Reused):
                 return answer
             raise TypeError(f"BEGIN was answered with {answer!r}")
 

@@ -90,6 +90,8 @@ class RouteMetrics:
         self.unknown_outcomes = metrics.unknown_outcomes.labels(route)
         self.unprotected_writes = metrics.unprotected_writes.labels(route)
         self.out_of_band_changes = metrics.out_of_band_changes.labels(route)
+        self.own_writes = metrics.own_writes.labels(route)
+        self.store_loss_writes = metrics.store_loss_writes.labels(route)
 
     def count_request(self, method: str, status: int) -> None:
         """Count one answered request."""
@@ -150,6 +152,15 @@ class Metrics:
         )
         self.out_of_band_changes = Counter(
             "noclobber_out_of_band_changes", "States found that no write through noclobber had left.", by_route, registry=registry
+        )
+        self.own_writes = Counter(
+            "noclobber_own_writes_recognised",
+            "Retries that were told what the write itself was told.",
+            by_route,
+            registry=registry,
+        )
+        self.store_loss_writes = Counter(
+            "noclobber_store_loss_writes", "Writes let through without a lease while the store was away.", by_route, registry=registry
         )
         self.lease_wait = DurationsByLabel(
             "noclobber_lease_wait_seconds", "From asking for a lease to having it.", "route", SHORT_SECONDS, registry

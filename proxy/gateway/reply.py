@@ -176,10 +176,10 @@ def problem(
     retry_after_seconds: float = RETRY_AFTER_SECONDS,
     lines: Iterable[bytes] = (),
 ) -> Reply:
-    """Answer with a problem document. A 503 says when to come back; `current` goes into the ETag field as well."""
+    """Answer with a problem document. A 503, and a duplicate's 409, says when to come back; `current` goes into the ETag field as well."""
     document = problem_document(kind, detail, instance, received, current)
     head = [b"Content-Type: application/problem+json\r\n", b"Cache-Control: no-store\r\n", *lines]
-    if kind.status == 503:
+    if kind.status == 503 or kind is Problem.IN_FLIGHT:
         head.append(b"Retry-After: %d\r\n" % max(1, -int(-retry_after_seconds // 1)))
     if current is not None:
         head.append(b"ETag: %b\r\n" % bytes(current))
@@ -189,3 +189,4 @@ def problem(
 
 
 OUTCOME_UNKNOWN = b"Noclobber-Outcome: unknown\r\n"
+OUTCOME_UNPROTECTED = b"Noclobber-Outcome: unprotected\r\n"

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from ..config.choices import Absent as OnAbsent
-from ..config.choices import AfterWrite, Missing, PutEtag, SafeMethods, Verify
+from ..config.choices import AfterWrite, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify
 from ..core.version import Strategy
 
-__all__ = ["AfterWrite", "Missing", "OnAbsent", "PutEtag", "Rules", "SafeMethods", "Verify"]
+__all__ = ["AfterWrite", "Missing", "OnAbsent", "OnStoreLoss", "PutEtag", "Rules", "SafeMethods", "Unrecorded", "Verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Rules:
     missing: Missing = Missing.ALLOW
     verify: Verify = Verify.ALWAYS
     after_write: AfterWrite = AfterWrite.READ_BACK
+    on_store_loss: OnStoreLoss = OnStoreLoss.DENY
+    unrecorded: Unrecorded = Unrecorded.ANSWER
     put_etag: PutEtag = PutEtag.SEND
     safe_methods: SafeMethods = SafeMethods.EVALUATE
     absent: OnAbsent = OnAbsent.RFC

@@ -10,8 +10,9 @@ from time import perf_counter
 
 from ..core.conflict import Problem
 from ..core.etag import Wildcard
-from ..core.event import Busy, GraceRunning, Replayed
-from ..core.precondition import Conditions
+from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
+from ..core.outcome import Outcome
+from ..core.precondition import NO_CONDITIONS
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import is_named
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
@@ -21,11 +22,13 @@ from .exchange import METHODS_WITH_BODY, Exchange
 from .judging import judge, required
 from .lease import Leases
 from .metrics import RouteMetrics
-from .reply import Reply, problem
+from .replay import idempotency_keys, replay, replay_key
+from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply, problem
 from .representation import Representations
-from .rules import Missing
+from .rules import Missing, OnStoreLoss
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks
+from .unprotected import NoLease
 
 _logger = logging.getLogger("noclobber")
 
@@ -38,6 +41,8 @@ class Writing:
         self._leases = leases
         self._tasks = tasks
         self._body_limits = body_limits
+        # What is under way here under an Idempotency-Key, without what it carries.
+        self._in_flight: set[str] = set()
 
     async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
         """Answer a write. What can be judged from the head is judged before the body is asked for."""
@@ -51,7 +56,18 @@ class Writing:
         except SpoolFailed as failure:
             _logger.error("a body could not be spooled: %s", failure)
             return problem(Problem.NO_ROOM, "The body could not be put on disk.", exchange.target.path)
-        return await asyncio.shield(self._tasks.start(self._run(exchange, body, metrics)))
+        keys = idempotency_keys(exchange)
+        if keys:
+            exchange.replay_key = await replay_key(exchange, keys[0], body)
+        task = self._tasks.start(self._run(exchange, body, metrics))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise  # It is the client that has left.
+        if exchange.outcome == Outcome.UNKNOWN.value:
+            return problem(Problem.OUTCOME_UNKNOWN, "noclobber was stopped while the write was under way.", exchange.target.path)
+        return problem(Problem.DRAINING, "noclobber was stopped before the write was sent.", exchange.target.path)
 
     # ---- W0, W1 -------------------------------------------------------------------------------------------------------------------
 
@@ -60,6 +76,9 @@ class Writing:
         if exchange.fields.has_content_range and exchange.method == b"PUT":
             # RFC 9110 §14.5: it must not be taken for the whole state.
             return problem(Problem.BAD_REQUEST, "A PUT of a part (Content-Range) is not supported.", path)
+        keys = idempotency_keys(exchange)
+        if len(keys) > 1 or b"" in keys:
+            return problem(Problem.BAD_REQUEST, "There must be one Idempotency-Key, and it must not be empty.", path)
         if exchange.rules.missing is Missing.REQUIRE and not exchange.names_a_state:
             return required(exchange, metrics)
         if (exchange.body.size_bytes or 0) > self._body_limits.max_bytes:
@@ -84,25 +103,34 @@ class Writing:
     async def _run(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
         """Wait for the turn, and see the write through; what was put on disk for it is let go of at the end."""
         try:
-            return await self._await_turn(exchange, body, metrics)
+            return await (self._await_turn if exchange.replay_key == "" else self._run_once)(exchange, body, metrics)
         finally:
             if isinstance(body, Spool):
                 body.close()
+
+    async def _run_once(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
+        """Refuse the duplicate of what is under way here. That of another process is found when it begins."""
+        identity = exchange.replay_key.partition(":")[0]
+        if identity in self._in_flight:
+            return _in_flight(exchange)
+        self._in_flight.add(identity)
+        try:
+            return await self._await_turn(exchange, body, metrics)
+        finally:
+            self._in_flight.remove(identity)
 
     async def _await_turn(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
         leases, key = self._leases, exchange.store_key
         until = leases.clock() + leases.times.lease_wait_seconds
         remembered = leases.remembered_version(key)
-        if _is_likely_stale(exchange.conditions, remembered) and (refused := await self._look(exchange, metrics)) is not None:
+        if _is_likely_stale(exchange, remembered) and (refused := await self._look(exchange, metrics)) is not None:
             return refused
-        if self._representations.salt is None:
-            return problem(Problem.STORE_AWAY, "The store has not been reached yet.", exchange.target.path)
         if not await leases.take_turn(key, until):
             return problem(Problem.BUSY, "Too many writes of this resource are waiting.", exchange.target.path)
         try:
             # While this writer waited, another may have made its tag stale.
             latest = leases.remembered_version(key)
-            if latest != remembered and _is_likely_stale(exchange.conditions, latest):
+            if latest != remembered and _is_likely_stale(exchange, latest):
                 refused = await self._look(exchange, metrics)
                 if refused is not None:
                     return refused
@@ -118,11 +146,27 @@ class Writing:
             return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path)
         return judge(exchange, sighting, metrics)
 
+    async def _without_store(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics, detail: str) -> Reply:
+        """What the route asks for when no lease can be had for want of a store (protocol §10)."""
+        mode = exchange.rules.on_store_loss
+        if mode is OnStoreLoss.DENY or (mode is OnStoreLoss.VERIFY_ONLY and self._representations.salt is None):
+            return problem(Problem.STORE_AWAY, detail, exchange.target.path)
+        if mode is OnStoreLoss.OPEN:
+            exchange.conditions = NO_CONDITIONS
+        metrics.store_loss_writes.inc()
+        lease = NoLease(self._leases.clock, self._leases.times.write_timeout_seconds)
+        reply = await Attempt(exchange, body, lease, self._representations, metrics).run()
+        if OUTCOME_UNKNOWN not in reply.lines:
+            reply.lines.append(OUTCOME_UNPROTECTED)
+        return reply
+
     async def _in_turn(self, exchange: Exchange, key: StoreKey, body: bytes | Spool | None, until: float, metrics: RouteMetrics) -> Reply:
+        if self._representations.salt is None:
+            return await self._without_store(exchange, body, metrics, "The store has not been reached yet.")
         try:
-            lease = await self._leases.begin(key, until, exchange.method.decode("ascii"))
+            lease = await self._leases.begin(key, until, exchange.method.decode("ascii"), exchange.replay_key)
         except StoreError:
-            return problem(Problem.STORE_AWAY, "The store did not answer.", exchange.target.path)
+            return await self._without_store(exchange, body, metrics, "The store did not answer.")
         finally:
             metrics.lease_wait.observe(self._leases.clock() + self._leases.times.lease_wait_seconds - until)
         if isinstance(lease, GraceRunning):
@@ -130,15 +174,30 @@ class Writing:
             return problem(Problem.GRACE, detail, exchange.target.path, retry_after_seconds=lease.seconds)
         if isinstance(lease, Busy):
             return problem(Problem.BUSY, "Another write of this resource is under way.", exchange.target.path)
+        if isinstance(lease, InFlight):
+            return _in_flight(exchange, lease.seconds)
+        if isinstance(lease, Reused):
+            return problem(Problem.KEY_REUSED, "What was sent under this key before had another body.", exchange.target.path)
         if isinstance(lease, Replayed):
-            raise TypeError("a replay was answered to a write that carries no replay key")
+            metrics.own_writes.inc()
+            exchange.outcome = "replayed"
+            return replay(lease.result)
         return await Attempt(exchange, body, lease, self._representations, metrics).run()
 
 
-def _is_likely_stale(conditions: Conditions, remembered: Version) -> bool:
-    """Whether the preconditions would fail on the remembered version: reason enough to look, never to refuse."""
-    if remembered == NOT_KNOWN:
+def _in_flight(exchange: Exchange, seconds: float = RETRY_AFTER_SECONDS) -> Reply:
+    detail = "A request with this Idempotency-Key has not been answered yet."
+    return problem(Problem.IN_FLIGHT, detail, exchange.target.path, retry_after_seconds=seconds)
+
+
+def _is_likely_stale(exchange: Exchange, remembered: Version) -> bool:
+    """Whether the preconditions would fail on the remembered version: reason enough to look, never to refuse.
+
+    With an Idempotency-Key it may be the writer's own write that made the tag stale: only the record can tell.
+    """
+    if remembered == NOT_KNOWN or exchange.replay_key:
         return False
+    conditions = exchange.conditions
     if conditions.if_match is not None:
         return isinstance(conditions.if_match, tuple) and not is_named(conditions.if_match, remembered)
     return conditions.if_none_match is Wildcard.ANY or is_named(conditions.if_none_match, remembered)

@@ -28,13 +28,13 @@ def fresh_stamp() -> str:
 
 def encode(record: Record) -> bytes:
     """Write record as bytes, without its `lease_end`. Raise StoreRefused for what could not be read back as it was."""
-    state, lineage, epoch, revision, version, fence, owner, _, since, operation, last = record
+    state, lineage, epoch, revision, version, fence, owner, _, since, operation, last, replay_key = record
     # JSON has no infinity: it would come back as None, which means something else.
     if since is not None and not math.isfinite(since := float(since)):
         raise StoreRefused(f"a record cannot be unknown since {since}")
     code = 0 if state is State.OK else 1 if state is State.PENDING else 2
     try:
-        return FORMAT + orjson.dumps((code, lineage, epoch, revision, version, fence, owner, since, operation, *last))
+        return FORMAT + orjson.dumps((code, lineage, epoch, revision, version, fence, owner, since, operation, *last, replay_key))
     except orjson.JSONEncodeError as exc:
         raise StoreRefused(f"the record cannot be written: {exc}") from exc
 
@@ -44,14 +44,14 @@ def decode(blob: bytes, lease_end: float) -> Record:
     if blob[:1] != FORMAT:
         raise StoreRefused(f"a record has format {blob[:1]!r}, this noclobber reads {FORMAT!r}")
     try:
-        code, lineage, epoch, revision, version, fence, owner, since, operation, by, at, replay_key, result = orjson.loads(blob[1:])
+        code, lineage, epoch, revision, version, fence, owner, since, operation, by, at, key, result, replay_key = orjson.loads(blob[1:])
     except (ValueError, TypeError) as exc:
         raise StoreRefused(f"a record is damaged: {exc}") from exc
     # Chains of `is` and not a loop over a table: this runs for every write, and it halves the cost.
     names = type(lineage) is type(epoch) is type(version) is type(owner) is type(operation) is str
-    texts = names and type(by) is type(replay_key) is type(result) is str
+    texts = names and type(by) is type(key) is type(result) is type(replay_key) is str
     numbers = type(code) is type(revision) is type(fence) is type(at) is int and (since is None or type(since) is float)
     if not (texts and numbers) or revision < 0 or fence < 0 or at < 0 or not 0 <= code <= 2:
         raise StoreRefused("a record is damaged: a field has the wrong type or size")
-    last = Commit(by, at, replay_key, result)
-    return Record(_STATES[code], lineage, epoch, revision, Version(version), fence, owner, lease_end, since, operation, last)
+    last = Commit(by, at, key, result)
+    return Record(_STATES[code], lineage, epoch, revision, Version(version), fence, owner, lease_end, since, operation, last, replay_key)

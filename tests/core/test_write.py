@@ -10,7 +10,24 @@ from typing import Final, NamedTuple
 import pytest
 
 from proxy.core import write
-from proxy.core.event import Begin, Busy, Confirm, Done, Event, Fenced, Finish, GraceRunning, Granted, Kind, Renew, Replayed, TakenOver, Why
+from proxy.core.event import (
+    Begin,
+    Busy,
+    Confirm,
+    Done,
+    Event,
+    Fenced,
+    Finish,
+    GraceRunning,
+    Granted,
+    InFlight,
+    Kind,
+    Renew,
+    Replayed,
+    Reused,
+    TakenOver,
+    Why,
+)
 from proxy.core.record import EPOCH_CHARS, NO_COMMIT, NOT_KNOWN, Commit, Record, Snapshot, State, Version, epoch_of
 from proxy.core.write import TRANSITIONS, Phase, Step, phase_at_begin, phase_of_own, step
 from proxy.errors import IllegalTransition
@@ -81,6 +98,16 @@ CELLS: dict[tuple[Phase, Kind], Cell] = {
     ),
     (Phase.REPEATED, Kind.BEGIN): Cell(
         at(SETTLED), Begin("me", "PUT 1", 5.0, GRACE_SECONDS, "key-7"), Step(None, 0.0, Replayed("result-7"))
+    ),
+    (Phase.REUSED, Kind.BEGIN): Cell(
+        at(SETTLED._replace(last=LAST._replace(replay_key="key-7:body"))),
+        Begin("me", "PUT 1", 5.0, GRACE_SECONDS, "key-7:another"),
+        Step(None, 0.0, Reused()),
+    ),
+    (Phase.IN_FLIGHT, Kind.BEGIN): Cell(
+        at(THEIRS._replace(replay_key="key-8:body")),
+        Begin("me", "PUT 1", 5.0, GRACE_SECONDS, "key-8:body"),
+        Step(None, 0.0, InFlight(3.0)),
     ),
     (Phase.HELD, Kind.BEGIN): Cell(at(THEIRS), BEGIN, Step(None, 0.0, Busy(3.0))),
     (Phase.OWN_PENDING, Kind.BEGIN): Cell(at(MINE), BEGIN, Step(None, 0.0, Granted(4, V7))),
@@ -259,6 +286,11 @@ PHASES: list[tuple[str, Snapshot, Begin, Phase]] = [
     ("replay, but in doubt", at(DOUBTFUL), Begin("me", "PUT 1", 5.0, GRACE_SECONDS, "key-7"), Phase.DOUBTFUL),
     ("replay, but abandoned", at(ABANDONED), Begin("me", "PUT 1", 5.0, GRACE_SECONDS, "key-7"), Phase.ABANDONED),
     ("replay, but held", at(THEIRS), Begin("me", "PUT 1", 5.0, GRACE_SECONDS, "key-7"), Phase.HELD),
+    ("in flight, with another payload", at(THEIRS._replace(replay_key="k:a")), Begin("me", "", 5.0, GRACE_SECONDS, "k:b"), Phase.IN_FLIGHT),
+    ("in flight under another key", at(THEIRS._replace(replay_key="k:a")), Begin("me", "", 5.0, GRACE_SECONDS, "l:a"), Phase.HELD),
+    ("in flight without a key", at(THEIRS), BEGIN, Phase.HELD),
+    ("in flight no more", at(ABANDONED._replace(replay_key="k:a")), Begin("me", "", 5.0, GRACE_SECONDS, "k:a"), Phase.ABANDONED),
+    ("an empty identity", at(SETTLED._replace(last=NO_COMMIT)), Begin("me", "", 5.0, GRACE_SECONDS, ":b"), Phase.SETTLED),
     ("replay, but of a lost history", at(FOREIGN), Begin("me", "PUT 1", 5.0, GRACE_SECONDS, "key-7"), Phase.FOREIGN),
 ]
 

@@ -1,10 +1,13 @@
 """Every test of the gateway runs on the loop that it is served with; `test_wire_count.py` on asyncio's as well."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import uvloop
+
+from tests.servers import RedisServer, valkey_binary
 
 from .legacy import Legacy
 from .serving import Door, serving
@@ -30,3 +33,11 @@ async def door(legacy: Legacy) -> AsyncIterator[Door]:
     """noclobber as it is without a configuration, in front of `legacy`."""
     async with serving(legacy.port) as door:
         yield door
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Valkey of this test's own, not started yet."""
+    server = RedisServer(valkey_binary(), tmp_path / "valkey")
+    yield server
+    server.kill()

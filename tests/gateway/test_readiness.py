@@ -1,7 +1,6 @@
 """Readiness: when writes are granted, and what still works while the store is away or its history has just begun (protocol §1, §10)."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,13 @@ from proxy.gateway.spool import SpoolLimits
 from proxy.origin.http import Address, HttpOrigin
 from proxy.store.memory import MemoryStore
 from proxy.store.port import StoreKey
-from tests.servers import RedisServer, free_port, valkey_binary
+from tests.servers import RedisServer, free_port
 
 from .legacy import Legacy
 from .serving import SHORT, serving, until
 
 GRACE_SECONDS = 2.5
 """Of SHORT: lease, margin and apply delay, and one."""
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A Valkey of this test's own, not started yet."""
-    server = RedisServer(valkey_binary(), tmp_path / "valkey")
-    yield server
-    server.kill()
 
 
 async def test_an_empty_redis_grants_nothing_before_the_grace_is_over(legacy: Legacy, server: RedisServer) -> None:

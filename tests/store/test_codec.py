@@ -28,7 +28,7 @@ RECORD = st.builds(
     last=st.builds(Commit, TEXT, COUNT, TEXT, LATIN_1),
 )
 
-WHOLE = [1, "l", "e", 1, "v", 2, "o", 5.0, "op", "by", 3, "k", "r"]
+WHOLE = [1, "l", "e", 1, "v", 2, "o", 5.0, "op", "by", 3, "k", "r", "key"]
 DAMAGE = {
     "empty": b"",
     "no format": orjson.dumps(WHOLE),
@@ -71,7 +71,7 @@ def test_a_whole_time_may_be_given_as_an_integer() -> None:
 
 def test_the_sample_that_is_damaged_below_is_whole() -> None:
     assert decode(b"1" + orjson.dumps(WHOLE), 9.0) == Record(
-        State.PENDING, "l", "e", 1, Version("v"), 2, "o", 9.0, 5.0, "op", Commit("by", 3, "k", "r")
+        State.PENDING, "l", "e", 1, Version("v"), 2, "o", 9.0, 5.0, "op", Commit("by", 3, "k", "r"), "key"
     )
 
 

@@ -1,0 +1,62 @@
+"""The parts of the documents that are made from the code, each between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+
+`./dev docs` writes them anew; a test holds the documents against them.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from proxy.config.reference import reference
+from proxy.core.record import State
+from proxy.core.write import TRANSITIONS, Phase
+from proxy.gateway.points import table
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+FROM: Mapping[Phase, str] = {
+    Phase.ABSENT: "[*]",
+    Phase.SETTLED: "ok",
+    Phase.ABANDONED: "pending",
+    Phase.DOUBTFUL: "unknown",
+    Phase.FOREIGN: "lost_history",
+    Phase.OWN_PENDING: "pending",
+    Phase.OWN_UNKNOWN: "unknown",
+}
+"""Where an arrow begins. Rows that write nothing have no arrow."""
+
+
+def states() -> str:
+    """Draw the rows of TRANSITIONS that write something, as a Mermaid state diagram, and list the others."""
+    arrows = [
+        f"    {FROM[phase]} --> {row.becomes.value}: {kind.name} ({phase.value})"
+        for (phase, kind), row in TRANSITIONS.items()
+        if row.becomes is not None
+    ]
+    rows = [f"| {kind.name} | {phase.value} | {row.says.value} |" for (phase, kind), row in TRANSITIONS.items() if row.becomes is None]
+    diagram = ["```mermaid", "stateDiagram-v2", *(f"    state {state.value}" for state in State), *arrows, "```"]
+    return "\n".join([*diagram, "", "What writes nothing:", "", "| event | where the record is | answer |", "|---|---|---|", *rows]) + "\n"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {"reference": reference, "states": states, "points": table}
+_PART = re.compile(r"(<!-- begin (\w+) -->\n)(.*?)(<!-- end \2 -->)", re.DOTALL)
+
+
+def renewed(text: str) -> str:
+    """Return a document with its made parts as they ought to be. Raises KeyError for a part that nobody makes."""
+    return _PART.sub(lambda part: f"{part[1]}{PARTS[part[2]]()}{part[4]}", text)
+
+
+def main() -> int:
+    """Write every document whose made parts are out of date anew."""
+    for document in sorted(DOCS.rglob("*.md")):
+        text = document.read_text(encoding="utf-8")
+        if renewed(text) != text:
+            document.write_text(renewed(text), encoding="utf-8")
+            print(f"written: {document.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
