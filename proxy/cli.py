@@ -50,9 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(arguments.config, flags)
         case "check":
             return _check(arguments.file)
+        case "probe-apply-delay":
+            return _probe(arguments)
         case _:
             _parser().print_usage(sys.stderr)
-            print("noclobber: which command? One of: run, check", file=sys.stderr)
+            print("noclobber: which command? One of: run, check, probe-apply-delay", file=sys.stderr)
             return MISUSED
 
 
@@ -85,6 +87,22 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     check.add_argument("file", nargs="?", type=Path, default=Path("config.toml"), metavar="FILE", help="default: config.toml")
+
+    probe = commands.add_parser(
+        "probe-apply-delay",
+        help="measure how long a backend may apply a write after its connection is gone",
+        description="Write to URL again and again, reset each connection before the answer, and watch when the write shows.\n"
+        "It OVERWRITES the resource (a PUT is undone in the end): use one of its own, straight at the backend.",
+        epilog='example: noclobber probe-apply-delay http://127.0.0.1:9000/notes/test --body \'{"text": "{probe}"}\'',
+        formatter_class=raw,
+        allow_abbrev=False,
+    )
+    probe.add_argument("url", metavar="URL", help="the resource")
+    probe.add_argument("--body", required=True, help="what to send; {probe} is replaced, and must show when the resource is read")
+    probe.add_argument("--method", default="PUT", help="default: PUT")
+    probe.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field to send; may be repeated")
+    probe.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each pause is tried (default: 3)")
+    probe.add_argument("--watch", type=float, default=15.0, metavar="SECONDS", help="how long to wait for a write to show (default: 15)")
     return parser
 
 
@@ -112,6 +130,21 @@ def _check(path: Path) -> int:
         return FAILED
     print(f"{path}: ok: {_summary(config)}")
     return OK
+
+
+def _probe(arguments: argparse.Namespace) -> int:
+    from .probe import Probing, probe
+
+    return probe(
+        Probing(
+            url=arguments.url,
+            body=arguments.body,
+            method=arguments.method,
+            lines=arguments.header,
+            rounds=arguments.rounds,
+            watch_seconds=arguments.watch,
+        )
+    )
 
 
 def _summary(config: Config) -> str:
