@@ -13,13 +13,13 @@ from time import perf_counter
 from ..core.conflict import Problem
 from ..core.etag import EntityTag
 from ..core.event import Fenced, Kind, Why
-from ..core.fields import AnswerFields
 from ..core.outcome import Judge, Outcome, classify
 from ..core.precondition import Absent, Present, Verdict
 from ..core.record import NOT_KNOWN, Version
-from ..core.version import Strategy, disproved, is_disproved, is_named, native_tag, version_of
+from ..core.version import disproved, is_disproved, is_named, version_of
 from ..errors import Delivery, OriginError, StoreError
 from ..origin.port import Origin, OriginRequest, ReservedConnection, StreamedBody
+from .aftermath import Aftermath
 from .exchange import Exchange
 from .hearing import Heard
 from .judging import judge
@@ -29,7 +29,7 @@ from .points import Point
 from .replay import result_of
 from .reply import OUTCOME_UNKNOWN, Reply, problem
 from .representation import Representations, Sighting
-from .rules import AfterWrite, PutEtag, Unrecorded, Verify
+from .rules import PutEtag, Unrecorded, Verify
 from .spool import Spool
 from .unprotected import NoLease
 
@@ -231,9 +231,10 @@ class Attempt:
     async def _commit(self, heard: Heard, sighting: Sighting | None) -> Reply:
         exchange = self._exchange
         exchange.outcome = Outcome.APPLIED.value
-        tag = await self._new_tag(heard, sighting) if heard.is_whole else None
-        if tag is not None:
-            tag = await self._doubt(tag, sighting)
+        tag: EntityTag | None = None
+        if heard.is_whole:
+            aftermath = Aftermath(exchange, self._body, self._lease.version, self._representations, self._faults)
+            tag = await aftermath.tag(heard, sighting)
         lines = []
         # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
         if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
@@ -248,66 +249,6 @@ class Attempt:
         if not exchange.names_a_state:
             self._metrics.unprotected_writes.inc()
         return heard.reply(lines)
-
-    async def _new_tag(self, heard: Heard, sighting: Sighting | None) -> EntityTag | None:
-        """The tag of what stands after the write, if it can be had. A 201 to a POST speaks of another resource (RFC 9110 §15.3.2)."""
-        exchange, rules = self._exchange, self._exchange.rules
-        if exchange.method == b"DELETE" or (exchange.method == b"POST" and heard.answer.status not in (200, 204)):
-            return None
-        if rules.strategy is Strategy.NATIVE or (sighting is not None and sighting.is_native):
-            native = native_tag(heard.fields.etags)
-            if native is not None:
-                return native
-        if rules.after_write is AfterWrite.READ_BACK:
-            seen = await self._read_back()
-            return None if seen is None else seen.tag
-        if rules.after_write is AfterWrite.NONE:
-            return None
-        return await self._digest(heard.fields, heard.content if rules.after_write is AfterWrite.RESPONSE else self._body or b"")
-
-    async def _read_back(self) -> Sighting | None:
-        await self._reach(Point.READ_BACK)
-        try:
-            seen = await self._representations.look(self._exchange, time.time())
-        except OriginError:
-            return None
-        await self._reach(Point.READ)
-        return seen
-
-    async def _doubt(self, tag: EntityTag, sighting: Sighting | None) -> EntityTag | None:
-        """Return tag, unless it is one of the backend's that stayed as it was though the content changed.
-
-        Such a tag (whole seconds and a size, say) names two states, and a stale write would pass by it: from here on the content tells.
-        A route that says `native` trusts the backend, come what may.
-        """
-        before = self._lease.version if sighting is None else version_of(sighting.tag)
-        if version_of(tag) != before or (sighting is not None and not sighting.is_native):
-            return tag
-        key = self._exchange.key
-        if self._exchange.rules.strategy is not Strategy.AUTO or self._representations.is_disproved(key):
-            return tag
-        again = await self._read_back()
-        if again is None or not again.is_native:
-            return None if again is None else again.tag
-        if sighting is not None and sighting.content_tag is not None and sighting.content_tag == again.content_tag:
-            return again.tag
-        self._representations.disprove(key)
-        _logger.warning("a strong tag of the backend's named two states; that resource is tagged by its content from now on")
-        if again.content_tag is None:
-            again = await self._read_back()
-        return None if again is None else again.content_tag
-
-    async def _digest(self, fields: AnswerFields, source: bytes | Spool) -> EntityTag | None:
-        size = len(source) if isinstance(source, bytes) else source.size_bytes
-        digest = self._representations.digest(self._exchange, fields, size)
-        if digest is None:
-            return None
-        if isinstance(source, bytes):
-            digest.add(source)
-        else:
-            async for piece in source.pieces():
-                digest.add(piece)
-        return digest.tag()
 
     # ---- the record -----------------------------------------------------------------------------------------------------------------
 
