@@ -10,6 +10,7 @@ from typing import Any
 
 from proxy.app import Gateway, running
 from proxy.config import Config, load_config
+from proxy.gateway.points import Faults
 
 from .client import Answer, Client
 
@@ -105,9 +106,11 @@ class Door:
 
 
 @asynccontextmanager
-async def serving(backend: int | str, *routes: str, store: str = "memory://", **settings: object) -> AsyncIterator[Door]:
+async def serving(
+    backend: int | str, *routes: str, store: str = "memory://", faults: Faults | None = None, **settings: object
+) -> AsyncIterator[Door]:
     """Run a noclobber in front of a backend, as `configured` says."""
-    async with running(configured(backend, *routes, store=store, **settings)) as gateway:
+    async with running(configured(backend, *routes, store=store, **settings), faults) as gateway:
         door = Door(gateway)
         try:
             yield door

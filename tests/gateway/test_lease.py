@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -201,7 +202,7 @@ async def test_two_gateways_are_one(legacy: Legacy, held: Held, pair: tuple[Door
 
 
 async def test_a_lease_that_another_process_holds_for_too_long(legacy: Legacy, held: Held, url: str) -> None:
-    times = {"protocol__lease_wait_seconds": 0.2}
+    times: dict[str, Any] = {"protocol__lease_wait_seconds": 0.2}
     async with serving(legacy.port, store=url, **times) as one, serving(legacy.port, store=url, **times) as other:
         first = put(one, b"held")
         await held.arrived.wait()
