@@ -206,7 +206,7 @@ def _open_store(name: str, directory: Path) -> Iterator[str]:
 def run(race: Race, directory: Path) -> Result:
     """Start everything, race, and take it all down again. Logs go into directory."""
     with contextlib.ExitStack() as stack:
-        command = [sys.executable, "-m", "tests.campaigns.legacy", "--delay-seconds", str(race.delay_seconds)]
+        command = [sys.executable, "-m", "tests.campaigns.backend", "--delay-seconds", str(race.delay_seconds)]
         backend = stack.enter_context(Child(command, directory / "backend.log"))
         backend_port = int(backend.wait_for_line(LISTENING)[1])
         ports = [backend_port]

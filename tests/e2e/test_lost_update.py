@@ -16,7 +16,7 @@ DOCUMENT = {"title": "Budget", "total": 100, "approved": False}
 @pytest.fixture
 def backend(tmp_path: Path) -> Iterator[int]:
     """A backend that keeps what it is sent last; its port."""
-    with Child([sys.executable, "-m", "tests.campaigns.legacy", "--delay-seconds", "0"], tmp_path / "backend.log") as child:
+    with Child([sys.executable, "-m", "tests.campaigns.backend", "--delay-seconds", "0"], tmp_path / "backend.log") as child:
         port = int(child.wait_for_line(re.compile(r"listening on (\d+)"))[1])
         ask(port, "PUT", "/budget", DOCUMENT)
         yield port
