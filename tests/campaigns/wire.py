@@ -23,10 +23,17 @@ class Wire:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
+    async def connects(self) -> bool:
+        """Open the connection unless it is open. False: nobody takes it, so nothing can have been sent either."""
+        try:
+            await self._connect()
+        except OSError:
+            return False
+        return True
+
     async def ask(self, method: str, path: str, fields: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
         """Send one request. OSError or EOFError: the connection was lost, and nobody knows what became of the request."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        await self._connect()
         lines = [f"{method} {path} HTTP/1.1", "Host: campaign.example", *(f"{name}: {value}" for name, value in (fields or {}).items())]
         if body is not None:
             lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
@@ -45,6 +52,10 @@ class Wire:
         if self._streams is not None:
             self._streams[1].transport.abort()
             self._streams = None
+
+    async def _connect(self) -> None:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
 
     async def _exchange(self, request: bytes) -> Answer:
         assert self._streams is not None
