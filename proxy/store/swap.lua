@@ -20,18 +20,31 @@ if not lineage then
   return redis.error_reply('NOLINEAGE the server does not let scripts read its replication id')
 end
 
--- Failover, restart, flush, moved slot or first use: the age of the lineage counts from here.
 local known = redis.call('HMGET', KEYS[1], 'lin', 'since')
 local since = tonumber(known[2])
-if known[1] ~= lineage then
+local is_known = known[1] == lineage
+local stamp = redis.call('HMGET', KEYS[2], 's')[1] or ''
+local is_swap = ARGV[1] and stamp == ARGV[1] and lineage == ARGV[2]
+
+-- Redis 6.2 stops plain writes when too few replicas keep up, but not those of scripts. The count is there only where a minimum is set.
+if (is_swap or not is_known) and string.match(info, 'min_slaves_good_slaves:(%d+)') == '0' then
+  return redis.error_reply('NOREPLICAS Not enough good replicas to write.')
+end
+
+-- Failover, restart, flush, moved slot or first use: the age of the lineage counts from here.
+if not is_known then
+  -- Whether records can be given an end shows here, while an error still means that nothing was swapped.
+  redis.call('PEXPIRE', KEYS[2], 2592000000)
   redis.call('HSET', KEYS[1], 'lin', lineage, 'since', now)
   since = now
 end
 
-local stamp = redis.call('HGET', KEYS[2], 's') or ''
-if ARGV[1] and stamp == ARGV[1] and lineage == ARGV[2] then
+if is_swap then
   redis.call('HSET', KEYS[2], 's', ARGV[3], 'e', now + ARGV[5], 'b', ARGV[4])
-  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+  local ending = redis.pcall('PEXPIRE', KEYS[2], ARGV[6])
+  if type(ending) == 'table' then
+    return redis.error_reply('ERR the swap stands, but the server does not let PEXPIRE end the record')
+  end
   return { now }
 end
 

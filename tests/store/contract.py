@@ -155,13 +155,14 @@ class StoreContract:
         await asyncio.sleep(0.2)
         assert 0.19 <= (await one.load(key)).now - times[-1] < 5
 
-    async def test_the_lineage_is_one_and_ages(self, open_store: OpenStore) -> None:
+    async def test_the_lineage_of_a_key_is_one_and_ages(self, open_store: OpenStore) -> None:
         one, other = await open_store(), await open_store()
-        first = await one.load(fresh_key())
-        second = await other.load(fresh_key())
+        key = fresh_key()
+        first = await one.load(key)
+        second = await other.load(key)
         assert first.lineage == second.lineage
         await asyncio.sleep(0.05)
-        third = await one.load(fresh_key())
+        third = await one.load(key)
         assert third.lineage == first.lineage
         # `now` less the age is the moment that the lineage began: always the same one.
         assert third.now - third.lineage_age == pytest.approx(first.now - first.lineage_age, abs=CLOCK_SLACK_SECONDS)

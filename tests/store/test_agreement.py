@@ -112,3 +112,13 @@ async def test_the_player_swaps_what_it_means_to(operations: list[Operation]) ->
     written = Record(State.PENDING, "l1", "e1", 1, Version("a"), owner="a")
     after = written._replace(revision=3, version=Version("c"), owner="c")
     assert [await player.play(operation) for operation in operations] == [Swapped, (1, written, True), Swapped, (2, after, True)]
+
+
+async def test_all_keys_have_one_lineage_but_on_a_cluster(valkey: RedisServer, tmp_path: Path) -> None:
+    stores: list[Store] = [MemoryStore(), await SqliteStore.open(tmp_path / "noclobber.db"), await RedisStore.open(valkey.url, 5.0)]
+    for store in stores:
+        snapshots = [await store.load(fresh_key()) for _ in range(20)]
+        assert len({snapshot.lineage for snapshot in snapshots}) == 1
+        began = [snapshot.now - snapshot.lineage_age for snapshot in snapshots]
+        assert began == [pytest.approx(began[0], abs=0.002)] * 20
+        await store.close()

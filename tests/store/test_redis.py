@@ -3,60 +3,22 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from proxy.core.record import ABSENT, Record, Snapshot, State, Swapped
 from proxy.errors import StoreError, StoreRefused, StoreUnavailable
-from proxy.store import redis as adapter
+from proxy.store import redis_batch
 from proxy.store.port import StoreKey
-from proxy.store.redis import CLUSTER_TAGS, Connected, RedisStore, connect_to_one, lineage_key, record_key, tag_of
+from proxy.store.redis import RedisStore
+from proxy.store.redis_connect import connect_to_one
+from proxy.store.redis_script import CLUSTER_TAGS, lineage_key, record_key, tag_of
 from tests.servers import CannedServer, RedisServer, Relay, free_port
-from tests.store.conftest import BINARIES
-from tests.store.contract import OpenStore, StoreContract, fresh_key, put, without_times
+from tests.store.conftest import OpenAt
+from tests.store.contract import fresh_key, put, without_times
 
 RECORD = Record(State.OK, "l1", "e1", 1)
-
-OpenAt = Callable[..., Awaitable[RedisStore]]
-
-
-@pytest.fixture
-async def opened() -> AsyncIterator[OpenAt]:
-    """Opens stores at a URL, and closes them at the end."""
-    stores: list[RedisStore] = []
-
-    async def open_at(url: str, timeout_seconds: float = 5.0) -> RedisStore:
-        stores.append(await RedisStore.open(url, timeout_seconds))
-        return stores[-1]
-
-    yield open_at
-    for store in stores:
-        await store.close()
-
-
-class TestRedisStore(StoreContract):
-    @pytest.fixture
-    async def open_store(self, redis_server: RedisServer, opened: OpenAt) -> OpenStore:
-        async def open_one() -> RedisStore:
-            return await opened(redis_server.url)
-
-        return open_one
-
-
-@pytest.fixture(params=BINARIES)
-def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
-    """Starts servers of each make that a test may harm."""
-    started: list[RedisServer] = []
-
-    def start(*arguments: str) -> RedisServer:
-        started.append(RedisServer(BINARIES[request.param](), tmp_path / f"server{len(started)}", *arguments).start())
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.kill()
 
 
 async def until(server: RedisServer, command: tuple[str, ...], says: str) -> None:
@@ -167,17 +129,6 @@ async def test_the_server_may_forget_the_script(servers: Callable[..., RedisServ
     assert isinstance(await store.swap(keys[0], snapshots[0].stamp, snapshots[0].lineage, RECORD, 0.0), Swapped)
 
 
-async def test_eviction_is_warned_of(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
-    server = servers()
-    store = await opened(server.url)
-    assert await store.warnings() == []
-    server.command("CONFIG", "SET", "maxmemory", "100mb")
-    assert await store.warnings() == []
-    server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
-    (warning,) = await store.warnings()
-    assert "allkeys-lru" in warning
-
-
 # ---- no answer ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -274,15 +225,52 @@ async def test_every_other_answer_is_translated(opened: OpenAt, reply: bytes, er
         store = await opened(server.url, 1.0)
         with pytest.raises(StoreError) as raised:
             await store.load(fresh_key())
-        assert type(raised.value) is error
+        assert isinstance(raised.value, error)
         assert raised.value.__cause__ is not None or reply[:1] != b"-"
 
 
-async def test_of_several_commands_to_a_loading_server_nothing_is_known(opened: OpenAt) -> None:
-    async with CannedServer(b"-LOADING Redis is loading the dataset in memory\r\n") as server:
+LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
+FULL = b"-ERR max number of clients reached\r\n"
+ABSENT_REPLY = b"*6\r\n:5\r\n$1\r\nl\r\n:5\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n"
+
+
+async def test_each_command_of_a_batch_has_an_answer_of_its_own(opened: OpenAt) -> None:
+    """redis-py's pipelines hang up at LOADING and at "max number of clients", and then nothing is known of any command."""
+    async with CannedServer(ABSENT_REPLY, LOADING, FULL, b"-MASTERDOWN Link is down\r\n", ABSENT_REPLY) as server:
         store = await opened(server.url)
-        results = await asyncio.gather(*(store.load(fresh_key()) for _ in range(2)), return_exceptions=True)
-        assert [type(result) for result in results] == [StoreUnavailable] * 2
+        results = await asyncio.gather(*(store.load(fresh_key()) for _ in range(5)), return_exceptions=True)
+        kinds = [Snapshot, StoreRefused, StoreUnavailable, StoreRefused, Snapshot]
+        assert [isinstance(result, kind) for result, kind in zip(results, kinds, strict=True)] == [True] * 5
+        assert len(server.commands) == 5
+
+
+async def test_what_was_answered_before_the_connection_broke_is_known(opened: OpenAt) -> None:
+    async with CannedServer(ABSENT_REPLY, LOADING, b"HTTP/1.1 400\r\n") as server:
+        store = await opened(server.url)
+        results = await asyncio.gather(*(store.load(fresh_key()) for _ in range(4)), return_exceptions=True)
+        kinds = [Snapshot, StoreRefused, StoreUnavailable, StoreUnavailable]
+        assert [isinstance(result, kind) for result, kind in zip(results, kinds, strict=True)] == [True] * 4
+        assert results[2] is not results[3]
+
+
+@pytest.mark.parametrize("code", [b"READONLY", b"NOREPLICAS", b"LOADING", b"MASTERDOWN", b"NOAUTH"])
+async def test_after_some_refusals_the_server_is_looked_for_anew(opened: OpenAt, code: bytes) -> None:
+    """The name of the URL may lead to another server by now."""
+    async with CannedServer(b"-" + code + b" x\r\n", ABSENT_REPLY, b"-OOM x\r\n", ABSENT_REPLY) as server:
+        store = await opened(server.url)
+        with pytest.raises(StoreRefused):
+            await store.load(fresh_key())
+        for _ in range(2):
+            await asyncio.gather(store.load(fresh_key()), return_exceptions=True)
+        assert server.connections == 2
+
+
+async def test_the_handshake_is_these_commands_and_no_others(valkey: RedisServer, opened: OpenAt) -> None:
+    async with Relay(valkey.port) as relay:
+        store = await opened(f"{relay.url}/3")
+        await store.load(fresh_key())
+        words = re.findall(rb"\r\n([A-Z]+)\r\n", b"".join(relay.pieces))
+        assert words == [b"CLIENT", b"SETNAME", b"SELECT", b"INFO", b"EVALSHA"] or words[-1] == b"EVAL"
 
 
 async def test_a_settled_value_that_is_gone_is_unavailable(opened: OpenAt) -> None:
@@ -339,7 +327,7 @@ async def test_one_tick_is_one_piece(valkey: RedisServer, opened: OpenAt) -> Non
 
 
 async def test_a_burst_goes_out_in_pieces(valkey: RedisServer, opened: OpenAt, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "MAX_BATCH", 8)
+    monkeypatch.setattr(redis_batch, "MAX_BATCH", 8)
     store = await opened(valkey.url)
     keys = [fresh_key() for _ in range(50)]
     await asyncio.gather(*(put(store, key, Record(State.OK, "l1", key)) for key in keys))
@@ -399,9 +387,9 @@ async def test_closing_sends_what_waits(valkey: RedisServer, opened: OpenAt) -> 
 
 async def test_a_store_that_is_closed_before_its_first_turn_still_sends(valkey: RedisServer) -> None:
     store = await RedisStore.open(valkey.url)
-    load = store._batcher.submit(("PING",))
+    load = store._servers.ask(0, ("PING",))
     await store.close()
-    assert await load is True
+    assert await load == b"PONG"
 
 
 async def test_a_closing_that_is_cancelled_leaves_no_caller_waiting(valkey: RedisServer) -> None:
@@ -440,8 +428,9 @@ def test_key_names_are_for_ever() -> None:
 
 async def test_many_tags_are_many_lineage_keys(servers: Callable[..., RedisServer]) -> None:
     server = servers()
-    connected = connect_to_one(server.url, 1.0)
-    store = RedisStore(Connected(connected.client, CLUSTER_TAGS), 1.0)
+    one = connect_to_one(server.url, 1.0)
+    one.number_of_tags = CLUSTER_TAGS
+    store = RedisStore(one)
     keys = [StoreKey(name) for name in ("abc", "abd", "abe")]
     await asyncio.gather(*(put(store, key, RECORD) for key in keys))
     names = set(re.findall(r"noclobber:\{\d+\}:\S+", server.command("KEYS", "noclobber:*")))
