@@ -9,38 +9,55 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import random
 import re
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from tests.campaigns.history import History, Outcome, Read, Write, violations
-from tests.campaigns.wire import Answer, Wire
+from tests.campaigns.history import Outcome, violations
+from tests.campaigns.stores import STORES, open_store
+from tests.campaigns.wire import Wire
+from tests.campaigns.witness import LOST, Seen, Testimony, Witness
 from tests.e2e.processes import Child, Noclobber
-from tests.servers import RedisServer, redis_binary, valkey_binary
 
 LISTENING = re.compile(r"listening on (\d+)")
-OUTCOMES = {412: Outcome.STALE, 503: Outcome.BUSY, 504: Outcome.UNKNOWN}
+WRITES = (412, 503, 504, LOST)
+WRITES_WITH_FAULTS = (*WRITES, 400, 409, 422, 500, 502)
+READS_WITH_FAULTS = (500, 502, 503, 504)
+"""The statuses that may come."""
+SAFETY = 4
+"""How much longer than the backend ever needs noclobber takes it to need: the backend is a process, and may have to wait for its turn."""
+ASKS = 100
 BACKOFF_SECONDS = 0.02
-STORES = ("valkey", "redis", "sqlite")
 PROCESSES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """What is asked for. `store` is one of STORES, or None to go around noclobber."""
+    """What is asked for. `store` is one of STORES, or None to go around noclobber.
+
+    The race ends after `seconds`, or when as many `operations` (looks and writes) are done. `faults` is the share of requests that go
+    wrong at the backend, by `seed`; none of them takes it longer than `longest_seconds`.
+    """
 
     store: str | None
     clients: int = 50
     resources: int = 5
     seconds: float = 20.0
     delay_seconds: float = 0.002
+    operations: float = math.inf
+    faults: float = 0.0
+    longest_seconds: float = 0.1
+    seed: int = 0
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What noclobber is told of the times: with faults its apply delay is short, or nearly every answer would be 503."""
+        return {"PROTOCOL__APPLY_DELAY_SECONDS": str(SAFETY * self.longest_seconds)} if self.faults else {}
 
 
 @dataclass(slots=True)
@@ -54,10 +71,13 @@ class Result:
     acknowledged: int
     conflicts: int
     busy: int
+    refused: int
     unknown: int
     lost: int
     requests_per_second: float
     increments_per_second: float
+    share_of_503: float
+    share_of_504: float
     unexpected: dict[str, int] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
 
@@ -67,31 +87,22 @@ class Result:
         return not (self.lost or self.violations or self.unexpected) and self.acknowledged > 0
 
 
-class Seen(NamedTuple):
-    """A state as a client saw it."""
-
-    total: int
-    value: str
-    tag: str
-
-
 class Client:
-    """Add one, again and again. Its story goes into `history`, what should not have come into `unexpected`."""
+    """Add one, again and again, and have it put down."""
 
-    def __init__(self, number: int, ports: list[int], race: Race, history: History, unexpected: Counter[str]) -> None:
-        self._number = number
+    def __init__(self, number: int, ports: list[int], race: Race, testimony: Testimony) -> None:
+        self._witness = Witness(str(number), testimony)
         self._wires = [Wire(port) for port in ports]
         self._resources = [f"/counters/{n}" for n in range(race.resources)]
-        self._history = history
-        self._unexpected = unexpected
-        self._serial = 0
+        self._operations = race.operations
+        self._history = testimony.history
         # What its own last write left behind, by resource: the tag on the answer to a PUT must be as good as that of a GET.
         self._own: dict[str, Seen] = {}
 
     async def run(self, until: float) -> None:
-        """Go on until the clock shows until. What is under way then is brought to its end."""
+        """Go on until the clock shows until, or enough was done. What is under way then is brought to its end."""
         try:
-            while time.monotonic() < until:
+            while not self._is_over(until):
                 resource = random.choice(self._resources)
                 own = self._own.pop(resource, None)
                 await self._add_one(resource, own if random.random() < 0.5 else None, until)
@@ -99,72 +110,56 @@ class Client:
             for wire in self._wires:
                 wire.close()
 
+    def _is_over(self, until: float) -> bool:
+        return time.monotonic() >= until or len(self._history.reads) + len(self._history.writes) >= self._operations
+
     async def _add_one(self, resource: str, seen: Seen | None, until: float) -> None:
-        while time.monotonic() < until:
-            seen = seen or await self._look(resource)
+        while not self._is_over(until):
+            seen = seen or await self._witness.look(random.choice(self._wires), resource)
             if seen is None:
                 return
-            outcome = await self._put(resource, seen)
-            if outcome in (Outcome.ACKNOWLEDGED, Outcome.UNKNOWN):
+            written = {"count": seen.total + 1}
+            told = await self._witness.write(random.choice(self._wires), "PUT", resource, seen, written)
+            if told.tag and told.outcome is Outcome.ACKNOWLEDGED:
+                self._own[resource] = Seen(seen.total + 1, self._witness.last_value, told.tag)
+            if told.outcome in (Outcome.ACKNOWLEDGED, Outcome.UNKNOWN):
                 return
-            if outcome is not Outcome.STALE:
+            if told.outcome is not Outcome.STALE:
                 await asyncio.sleep(random.uniform(0, 2 * BACKOFF_SECONDS))
             seen = None
-
-    async def _look(self, resource: str) -> Seen | None:
-        began = time.monotonic()
-        answer = await self._ask("GET", resource)
-        if answer is None or answer.status != 200:
-            self._unexpected[f"GET: {answer.status if answer else 'connection lost'}"] += 1
-            return None
-        state = json.loads(answer.body)
-        seen = Seen(state["count"], state["write"], answer.fields.get("etag", ""))
-        self._history.reads.append(Read(resource, seen.value, seen.tag, began))
-        return seen
-
-    async def _put(self, resource: str, seen: Seen) -> Outcome:
-        self._serial += 1
-        value = f"{self._number}-{self._serial}"
-        fields = {"If-Match": seen.tag} if seen.tag else {}
-        answer = await self._ask("PUT", resource, fields, json.dumps({"count": seen.total + 1, "write": value}).encode())
-        outcome = self._outcome(answer)
-        self._history.writes.append(Write(resource, value, seen.value, seen.tag, outcome, time.monotonic()))
-        if answer is not None and outcome is Outcome.ACKNOWLEDGED and "etag" in answer.fields:
-            self._own[resource] = Seen(seen.total + 1, value, answer.fields["etag"])
-        return outcome
-
-    def _outcome(self, answer: Answer | None) -> Outcome:
-        if answer is None:
-            return Outcome.UNKNOWN
-        if 200 <= answer.status < 300:
-            return Outcome.ACKNOWLEDGED
-        if answer.status not in OUTCOMES:
-            self._unexpected[f"PUT: {answer.status}"] += 1
-        return OUTCOMES.get(answer.status, Outcome.UNKNOWN)
-
-    async def _ask(self, method: str, path: str, fields: dict[str, str] | None = None, body: bytes | None = None) -> Answer | None:
-        """None: the connection was lost on the way."""
-        try:
-            return await random.choice(self._wires).ask(method, path, fields, body)
-        except (OSError, EOFError):
-            return None
 
 
 async def _race(race: Race, ports: list[int], backend_port: int) -> Result:
     """Let them run, and judge."""
-    history, unexpected = History(), Counter[str]()
+    testimony = Testimony(READS_WITH_FAULTS, WRITES_WITH_FAULTS) if race.faults else Testimony((), WRITES)
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for number in range(race.clients):
-            group.create_task(Client(number, ports, race, history, unexpected).run(started + race.seconds))
+            group.create_task(Client(number, ports, race, testimony).run(started + race.seconds))
     seconds = time.monotonic() - started
-    backend = Wire(backend_port)
-    logs: dict[str, list[dict[str, object]]] = json.loads((await backend.ask("GET", "/log")).body)
-    backend.close()
-    return _judge(race, seconds, history, logs, unexpected)
+    if race.faults:
+        # The last writes may still be applied late.
+        await asyncio.sleep(2 * race.longest_seconds)
+    return _judge(race, seconds, testimony, await _log(backend_port))
 
 
-def _judge(race: Race, seconds: float, history: History, logs: dict[str, list[dict[str, object]]], unexpected: Counter[str]) -> Result:
+async def _log(backend_port: int) -> dict[str, list[dict[str, object]]]:
+    """Ask for the log, again where that goes wrong."""
+    wire = Wire(backend_port)
+    try:
+        for _ in range(ASKS):
+            with contextlib.suppress(OSError, EOFError):
+                answer = await wire.ask("GET", "/log")
+                if answer.status == 200:
+                    log: dict[str, list[dict[str, object]]] = json.loads(answer.body)
+                    return log
+    finally:
+        wire.close()
+    raise AssertionError("the backend does not show its log")
+
+
+def _judge(race: Race, seconds: float, testimony: Testimony, logs: dict[str, list[dict[str, object]]]) -> Result:
+    history = testimony.history
     acknowledged = history.count(Outcome.ACKNOWLEDGED)
     values = {resource: [str(entry["write"]) for entry in log] for resource, log in logs.items()}
     # A write of unknown outcome may stand at the backend or not: the log tells which.
@@ -180,40 +175,36 @@ def _judge(race: Race, seconds: float, history: History, logs: dict[str, list[di
         acknowledged=acknowledged,
         conflicts=history.count(Outcome.STALE),
         busy=history.count(Outcome.BUSY),
+        refused=history.count(Outcome.REFUSED),
         unknown=history.count(Outcome.UNKNOWN),
         lost=acknowledged + doubtful - counted,
         requests_per_second=round(requests / seconds, 1),
         increments_per_second=round(acknowledged / seconds, 1),
-        unexpected=dict(unexpected),
+        share_of_503=_share(testimony, 503),
+        share_of_504=_share(testimony, 504),
+        unexpected=dict(testimony.unexpected),
         # Around noclobber there are no tags, and the story is known to be impossible.
-        violations=violations(history, dict(values)) if race.store is not None else [],
+        violations=violations(history, values) if race.store is not None else [],
     )
 
 
-@contextlib.contextmanager
-def _open_store(name: str, directory: Path) -> Iterator[str]:
-    """Have the store of that name stand; yields its URL."""
-    if name == "sqlite":
-        yield f"sqlite:///{directory}/race.db"
-        return
-    server = RedisServer(valkey_binary() if name == "valkey" else redis_binary(), directory / name)
-    try:
-        yield server.start().url
-    finally:
-        server.kill()
+def _share(testimony: Testimony, status: int) -> float:
+    """The share of the answers to writes that had this status."""
+    return round(testimony.told[status] / max(1, testimony.told.total()), 4)
 
 
 def run(race: Race, directory: Path) -> Result:
     """Start everything, race, and take it all down again. Logs go into directory."""
     with contextlib.ExitStack() as stack:
         command = [sys.executable, "-m", "tests.campaigns.backend", "--delay-seconds", str(race.delay_seconds)]
+        command += ["--faults", str(race.faults), "--longest-seconds", str(race.longest_seconds), "--seed", str(race.seed)]
         backend = stack.enter_context(Child(command, directory / "backend.log"))
         backend_port = int(backend.wait_for_line(LISTENING)[1])
         ports = [backend_port]
         if race.store is not None:
-            url = stack.enter_context(_open_store(race.store, directory))
-            numbers = range(PROCESSES)
-            proxies = [stack.enter_context(Noclobber(backend_port, url, directory / f"noclobber-{n}.log")) for n in numbers]
+            url = stack.enter_context(open_store(race.store, directory))
+            logs = [directory / f"noclobber-{n}.log" for n in range(PROCESSES)]
+            proxies = [stack.enter_context(Noclobber(backend_port, url, log, settings=race.settings)) for log in logs]
             ports = [proxy.wait_until_ready().port for proxy in proxies]
         return asyncio.run(_race(race, ports, backend_port))
 
@@ -227,13 +218,17 @@ def main() -> int:
     parser.add_argument(
         "--delay-seconds", type=float, default=0.002, help="mean time in which the backend applies a write (default: 0.002)"
     )
+    parser.add_argument("--operations", type=int, metavar="N", help="stop after N looks and writes, whatever --seconds says")
+    parser.add_argument("--faults", type=float, default=0.0, metavar="SHARE", help="the share of requests that go wrong at the backend")
+    parser.add_argument("--seed", type=int, default=0, help="for --faults")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--store", choices=STORES, default="sqlite", help="what the two noclobber processes share (default: sqlite)")
     where.add_argument("--bypass", action="store_true", help="go around noclobber, and see updates lost")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args()
     store = None if options.bypass else options.store
-    race = Race(store, options.clients, options.resources, options.seconds, options.delay_seconds)
+    given = (options.clients, options.resources, math.inf if options.operations else options.seconds, options.delay_seconds)
+    race = Race(store, *given, options.operations or math.inf, options.faults, seed=options.seed)
     with tempfile.TemporaryDirectory(prefix="noclobber-race-") as directory:
         result = run(race, Path(directory))
     found = {**asdict(result), "violations": result.violations[:10], "passed": result.passed}

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaigns.race import STORES, Race, run
+from tests.campaigns.race import Race, run
+from tests.campaigns.stores import STORES
 
 SECONDS = 4.0
 
