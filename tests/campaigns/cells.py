@@ -21,9 +21,12 @@ LARGE_BYTES = 5_000
 SPOOL_MEMORY_BYTES = 1_000
 
 PLAIN = ""
-SLOW = "wait:0.45 apply answer"
-UNDER_WAY = "wait:0.02 apply wait:0.03 answer"
-IN_DOUBT = ("reset", "apply reset", "late:0.15 reset", "apply half-head reset")
+SLOW = "wait:0.3 apply answer"
+"""Longer than a third of a lease, so that it is renewed."""
+UNDER_WAY = ("wait:0.02 apply wait:0.03 answer", "late:0.3 hold", "late:0.55 hold")
+IN_DOUBT = ("reset", "apply reset", "late:0.2 reset", "late:0.4 reset", "apply half-head reset")
+"""What is applied late is applied within the apply delay. The latest comes when the lease of a process that was struck is over: then only
+the quarantine protects it."""
 
 
 class Way(Enum):
@@ -44,6 +47,9 @@ class Way(Enum):
         return Action.KILL if self in (Way.KILL, Way.KILL_LATER) else Action.STOP
 
 
+LATER = (Way.KILL_LATER, Way.STOP_LATER)
+
+
 class Cell(NamedTuple):
     """One thing to try."""
 
@@ -54,8 +60,8 @@ class Cell(NamedTuple):
 
     def fault(self, chance: random.Random) -> Fault:
         """The fault to start a process with."""
-        reach = 1 if self.point in _RARE else chance.randint(1, 3)
-        later = chance.uniform(*UNDER_WAY_SECONDS) if self.way in (Way.KILL_LATER, Way.STOP_LATER) else 0.0
+        reach = 1 if self.point in _RARE or self.way in LATER else chance.randint(1, 3)
+        later = chance.uniform(*UNDER_WAY_SECONDS) if self.way in LATER else 0.0
         return Fault(self.point, self.way.action, reach, later)
 
     def victims_script(self, chance: random.Random) -> str:
@@ -68,7 +74,7 @@ class Cell(NamedTuple):
             case Point.MARK | Point.MARKED:
                 return chance.choice(IN_DOUBT)
             case Point.GATE if self.way is not Way.KILL:
-                return UNDER_WAY
+                return chance.choice(UNDER_WAY)
             case _:
                 return PLAIN
 
@@ -89,7 +95,7 @@ _RARE = frozenset({*_DOUBTS, Point.RENEW, Point.RENEWED, Point.MARK, Point.MARKE
 def _is_possible(cell: Cell) -> bool:
     if cell.method == "DELETE" and cell.point in NEEDS_BODY | NEEDS_STATE:
         return False
-    if cell.way in (Way.KILL_LATER, Way.STOP_LATER):
+    if cell.way in LATER:
         return cell.point is Point.GATE
     return not (cell.way is Way.STOP and cell.point is Point.GATE)
 

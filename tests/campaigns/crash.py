@@ -31,7 +31,7 @@ from tests.campaigns.wire import Wire
 from tests.campaigns.witness import LOST, Testimony
 from tests.e2e.processes import Child
 
-LATEST_SECONDS = 0.5
+LATEST_SECONDS = 1.0
 """After this the backend has applied whatever it ever will."""
 READS_MAY = (404, 502, 503, 504, LOST)
 WRITES_MAY = (404, 412, 422, 503, 504, LOST)

@@ -17,8 +17,9 @@ from tests.campaigns.wire import Wire
 from tests.campaigns.witness import Testimony, Witness
 from tests.servers import free_port
 
-LEASE_SECONDS = 1.0
-APPLY_DELAY_SECONDS = 0.5
+LEASE_SECONDS = 0.6
+APPLY_DELAY_SECONDS = 0.8
+"""The one shorter than the other: a write that is applied late outlives the lease of who sent it (`cells.py`)."""
 MARGIN_SECONDS = 0.2
 RECOVERY_SECONDS = LEASE_SECONDS + APPLY_DELAY_SECONDS + 2.0
 """Within this a resource must be writable again, whatever was struck."""
