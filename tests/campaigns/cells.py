@@ -23,7 +23,7 @@ SPOOL_MEMORY_BYTES = 1_000
 PLAIN = ""
 SLOW = "wait:0.3 apply answer"
 """Longer than a third of a lease, so that it is renewed."""
-UNDER_WAY = ("wait:0.02 apply wait:0.03 answer", "late:0.3 hold", "late:0.55 hold")
+UNDER_WAY = ("wait:0.02 apply wait:0.03 answer", "late:0.3 hold", "late:0.7 hold")
 IN_DOUBT = ("reset", "apply reset", "late:0.2 reset", "late:0.4 reset", "apply half-head reset")
 """What is applied late is applied within the apply delay. The latest comes when the lease of a process that was struck is over: then only
 the quarantine protects it."""

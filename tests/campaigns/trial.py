@@ -23,7 +23,8 @@ APPLY_DELAY_SECONDS = 0.8
 MARGIN_SECONDS = 0.2
 RECOVERY_SECONDS = LEASE_SECONDS + APPLY_DELAY_SECONDS + 2.0
 """Within this a resource must be writable again, whatever was struck."""
-STOPPED_SECONDS = LEASE_SECONDS + 0.4
+STOPPED_SECONDS = (LEASE_SECONDS + 0.2, LEASE_SECONDS + APPLY_DELAY_SECONDS + 0.5)
+"""How long a process is stopped: until its lease is over, or until another one has even written."""
 AFTERWARDS_SECONDS = 0.1
 """How long the clients go on after a stopped process does."""
 REACH_SECONDS = 10.0
@@ -160,7 +161,7 @@ class Trial:
         if self.cell.way.action is Action.KILL:
             await self.lane.revive_victim()
         else:
-            await asyncio.sleep(STOPPED_SECONDS)
+            await asyncio.sleep(self.chance.choice(STOPPED_SECONDS))
             self.lane.continue_victim()
             await asyncio.sleep(AFTERWARDS_SECONDS)
         with contextlib.suppress(TimeoutError):
