@@ -254,6 +254,10 @@ def test_the_url_of_the_upstream_is_taken_apart(url: str, address: str, is_tls: 
         ("redis://user:secret@h", "redis://user:***@h"),
         ("redis://user:se/cr@et@h", "redis://user:***@h"),
         ("redis://h?password=secret&db=1", "redis://h?password=***&db=1"),
+        (
+            "redis+sentinel://u:secret@h,i/s?sentinel_username=v&sentinel_password=secret",
+            "redis+sentinel://u:***@h,i/s?sentinel_username=v&sentinel_password=***",
+        ),
         ("user:secret@h", "user:***@h"),
         ("sqlite:///a@b.db", "sqlite:///a@b.db"),
     ],

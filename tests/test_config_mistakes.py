@@ -7,7 +7,10 @@ import pytest
 from tests.test_config import BACKENDS, LEVELS, ROUTE, UPSTREAM, load, mistakes
 
 ADDRESSES = 'HOST:PORT, an IPv6 address in brackets, as in "127.0.0.1:8080", "0.0.0.0:8080" or "[::1]:8080"'
-STORES = "memory://, sqlite:///RELATIVE, sqlite:////ABSOLUTE, redis://HOST[:PORT][/DB], rediss://HOST[:PORT][/DB] or unix:///SOCKET"
+STORES = (
+    "memory://, sqlite:///RELATIVE, sqlite:////ABSOLUTE, redis://HOST[:PORT][/DB], unix:///SOCKET, "
+    "redis+sentinel://HOST[:PORT],.../SERVICE[/DB] or redis+cluster://HOST[:PORT],...; rediss for TLS"
+)
 TEMPLATES = 'a path template such as "/api/journeys/{id}" or "/files/{path*}"'
 HEADERS = "[server], [upstream], [store], [protocol], [limits], [log], [[route]]"
 
@@ -195,7 +198,15 @@ BAD_URLS = {
     },
     "store.url": {
         "noclobber.db": "is not the URL of a store of this version",
-        "redis+sentinel://h": "is not the URL of a store of this version",
+        "redis+sentinels://h/s": "is not the URL of a store of this version",
+        "redis+sentinel://h": "names no service after its sentinels: /SERVICE or /SERVICE/DB",
+        "redis+sentinel://h/": "names no service after its sentinels: /SERVICE or /SERVICE/DB",
+        "redis+sentinel://h/s/x": "names no service after its sentinels: /SERVICE or /SERVICE/DB",
+        "redis+sentinel://h,,i/s": "has no host",
+        "redis+sentinel://h,i:port/s": "has a port that is not a number from 0 to 65535",
+        "redis+cluster://": "has no host",
+        "redis+cluster://h,i/1": "has something after the nodes of a Cluster, which has no databases",
+        "rediss+cluster://h,::1": "has an IPv6 address without brackets",
         "memory://x": "has something after memory://, which has neither a place nor options",
         "sqlite://x.db": "has one slash too few: three before a relative path, four before an absolute one",
         "sqlite:///": "has no path of a file",
@@ -222,6 +233,10 @@ GOOD_URLS = {
         "redis://[::1]:6379/0",
         "unix:///run/redis.sock",
         "unix://u:p@/run/redis.sock?db=2",
+        "redis+sentinel://h/service",
+        "rediss+sentinel://u:p@h,[::1]:26379,i:1/service/3?sentinel_password=x&ssl_ca_certs=/ca.pem",
+        "redis+cluster://h",
+        "rediss+cluster://u:p@h:1,i,[::1]/?ssl_cert_reqs=none",
     ),
 }
 

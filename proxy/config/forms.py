@@ -16,13 +16,14 @@ _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<authority>[^/?#]*
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._\-]*[A-Za-z0-9_.])?")
 _PORT = re.compile(r"[0-9]{1,5}")
 _DATABASE = re.compile(r"(?:/[0-9]*)?(?:\?[^#]*)?")
+_SERVICE = re.compile(r"/[^/?#]+(?:/[0-9]+)?/?(?:\?[^#]*)?")
 _NAME = re.compile(r"[a-z0-9\-]+")
 # RFC 9110 §5.6.2: token = 1*tchar
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # Greedy, up to the last "@": a password may hold an "@", or a "/" that should have been escaped.
 _USERINFO = re.compile(r"(?P<user>://[^:@/]*):.*@", re.DOTALL)
 _USERINFO_ALONE = re.compile(r"(?P<user>^[^:@/]*):.*@", re.DOTALL)
-_PASSWORD = re.compile(r"((?:[?&]|^)password=)[^&#]*")
+_PASSWORD = re.compile(r"((?:[?&]|^)(?:sentinel_|ssl_)?password=)[^&#]*")
 
 HTTP_PORT = 80
 HTTPS_PORT = 443
@@ -94,6 +95,10 @@ def check_store_url(text: str) -> None:
             _check_sqlite(text)
         case "redis" | "rediss":
             _check_redis(text)
+        case "redis+sentinel" | "rediss+sentinel":
+            _check_sentinel(text)
+        case "redis+cluster" | "rediss+cluster":
+            _check_cluster(text)
         case "unix":
             _check_unix(text)
         case _:
@@ -118,14 +123,38 @@ def _check_sqlite(text: str) -> None:
 
 
 def _check_redis(text: str) -> None:
+    host, rest = _hosts_and_rest(text)
+    _check_host(host)
+    if _DATABASE.fullmatch(rest) is None:
+        raise ValueError("has something other than the number of a database after its host")
+
+
+def _check_sentinel(text: str) -> None:
+    hosts, rest = _hosts_and_rest(text)
+    for host in hosts.split(","):
+        _check_host(host)
+    if _SERVICE.fullmatch(rest) is None:
+        raise ValueError("names no service after its sentinels: /SERVICE or /SERVICE/DB")
+
+
+def _check_cluster(text: str) -> None:
+    hosts, rest = _hosts_and_rest(text)
+    for host in hosts.split(","):
+        _check_host(host)
+    if rest.partition("?")[0] not in ("", "/"):
+        raise ValueError("has something after the nodes of a Cluster, which has no databases")
+
+
+def _hosts_and_rest(text: str) -> tuple[str, str]:
     url = _URL.fullmatch(text)
     assert url is not None
     if "@" in url["rest"]:
         raise ValueError('has a "/", "?" or "#" in its password: write them as %2F, %3F and %23')
-    host = url["authority"].rpartition("@")[2]
-    parse_address(host if host.rpartition("]")[2].count(":") > 0 else f"{host}:6379")
-    if _DATABASE.fullmatch(url["rest"]) is None:
-        raise ValueError("has something other than the number of a database after its host")
+    return url["authority"].rpartition("@")[2], url["rest"]
+
+
+def _check_host(text: str) -> None:
+    parse_address(text if text.rpartition("]")[2].count(":") > 0 else f"{text}:1")
 
 
 def _check_unix(text: str) -> None:

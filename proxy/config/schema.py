@@ -163,7 +163,8 @@ class Store(Struct, frozen=True, kw_only=True):
         formed(
             "The store. All processes in front of one backend must share one.",
             "Two stores in front of one backend protect nothing. A relative SQLite path depends on the directory of the start.",
-            "memory://, sqlite:///RELATIVE, sqlite:////ABSOLUTE, redis://HOST[:PORT][/DB], rediss://HOST[:PORT][/DB] or unix:///SOCKET",
+            "memory://, sqlite:///RELATIVE, sqlite:////ABSOLUTE, redis://HOST[:PORT][/DB], unix:///SOCKET, "
+            "redis+sentinel://HOST[:PORT],.../SERVICE[/DB] or redis+cluster://HOST[:PORT],...; rediss for TLS",
             check_store_url,
             "store",
             "URL",

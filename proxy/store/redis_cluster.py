@@ -164,8 +164,12 @@ class Cluster:
         self._learn_soon()
         assert self._learning is not None
         await asyncio.wait([self._learning])
-        if not self._owners:
-            raise StoreUnavailable(f"no node of the Cluster tells who owns its slots: {self._failure}") from self._failure
+        if self._owners:
+            return
+        what = "no node of the Cluster tells who owns its slots: "
+        if isinstance(self._failure, Refusal):
+            raise Refusal(what + self._failure.text, self._failure.code) from self._failure
+        raise StoreUnavailable(f"{what}{self._failure}") from self._failure
 
     async def _learn(self) -> None:
         """Ask all nodes for the table, and take the first that comes: one that is out of date is put right by MOVED."""

@@ -25,8 +25,9 @@ REFUSAL = re.compile(
     r"|MOVED|ASK|CLUSTERDOWN|TRYAGAIN|CROSSSLOT|NOPERM|NOAUTH|WRONGPASS|WRONGTYPE)\b"
 )
 
-# Redis 6 has no code for what an ACL keeps from a script, only these words.
-DENIED = re.compile(r"executing the script can't (run this command|access at least one of the keys)")
+# What an ACL keeps from a script has no code of its own: in Redis 6.2, and in Redis 8 and Valkey. The script sees to it that it has
+# written nothing then.
+DENIED = re.compile(r"executing the script can't (run this command|access at least one of the keys)|ACL failure in script")
 
 PARTING = frozenset({"READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN", "NOAUTH"})
 """After these another server may be the right one, under the same name: the next exchange looks for it."""

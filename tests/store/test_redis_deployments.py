@@ -129,18 +129,3 @@ class TestCluster(RedisContract):
     @pytest.fixture
     def url(self, cluster_url: str) -> str:
         return cluster_url
-
-
-@pytest.fixture(scope="module")
-def rights_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server and the user that its manual page makes."""
-    server = RedisServer(redis_binary(), tmp_path_factory.mktemp("rights")).start()
-    server.command("ACL", "SETUSER", "default", "off")
-    yield f"redis://noclobber:secret@127.0.0.1:{server.port}"
-    server.kill()
-
-
-class LeastRights(RedisContract):
-    @pytest.fixture
-    def url(self, rights_url: str) -> str:
-        return rights_url
