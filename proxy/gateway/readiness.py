@@ -5,12 +5,15 @@ found.
 """
 
 import asyncio
+import logging
 import secrets
 from dataclasses import dataclass
 
-from ..errors import StoreError
+from ..errors import StoreError, StoreRefused
 from ..store.port import Store, StoreKey
 from .representation import Representations
+
+_logger = logging.getLogger("noclobber")
 
 PROBE_KEY = StoreKey("readiness")
 SALT_NAME = "salt"
@@ -36,6 +39,7 @@ class Readiness:
         self._representations = representations
         self._grace_seconds = grace_seconds
         self._lineage: str | None = None
+        self._trouble: type[StoreError] | None = None
         self.status = Status(("the store has not been reached yet",))
         self.is_draining = False
 
@@ -62,7 +66,15 @@ class Readiness:
                 self._representations.salt = await self._store.settle(SALT_NAME, proposal)
                 self._lineage = snapshot.lineage
         except StoreError as error:
-            self.status = Status((f"the store does not answer: {error}",))
+            reason = str(error) if isinstance(error, StoreRefused) else f"the store does not answer: {error}"
+            self.status = Status((reason,))
+            # Each kind of trouble once: the store is looked at ten times a second now.
+            if type(error) is not self._trouble:
+                _logger.error("no write is granted: %s", reason)
+            self._trouble = type(error)
             return
+        if self._trouble is not None:
+            _logger.info("the store answers again")
+            self._trouble = None
         left = self._grace_seconds - snapshot.lineage_age
         self.status = Status((f"grace: {left:.1f} s left",), left) if left > 0 else Status(())

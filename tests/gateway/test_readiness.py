@@ -1,12 +1,13 @@
 """Readiness: when writes are granted, and what still works while the store is away or its history has just begun (protocol §1, §10)."""
 
+import logging
 import time
 from pathlib import Path
 
 import pytest
 
 from proxy.core.record import Snapshot
-from proxy.errors import StoreUnavailable
+from proxy.errors import StoreRefused, StoreUnavailable
 from proxy.gateway.readiness import Readiness
 from proxy.gateway.representation import Representations
 from proxy.gateway.spool import SpoolLimits
@@ -100,12 +101,15 @@ class Moody(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.is_away = False
+        self.refusal: str | None = None
         self.age = 1e9
         self.name = "first"
 
     async def load(self, key: StoreKey) -> Snapshot:
         if self.is_away:
             raise StoreUnavailable("gone fishing")
+        if self.refusal is not None:
+            raise StoreRefused(self.refusal)
         return (await super().load(key))._replace(lineage=self.name, lineage_age=self.age)
 
     def forget(self) -> None:
@@ -158,3 +162,28 @@ async def test_who_comes_first_after_a_loss_settles_the_salt_for_all(representat
     await store.settle("salt", b"of the first to come")
     await readiness.look()
     assert representations.salt == b"of the first to come"
+
+
+async def test_each_trouble_is_logged_once(representations: Representations, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "noclobber")
+    store = Moody()
+    readiness = Readiness(store, representations, 0.0)
+    for store.is_away, store.refusal in ((True, None), (False, "the store refused: NOLINEAGE x"), (False, None), (True, None)):
+        for _ in range(3):
+            await readiness.look()
+    away = "no write is granted: the store does not answer: gone fishing"
+    told = [away, "no write is granted: the store refused: NOLINEAGE x", "the store answers again", away]
+    assert [record.getMessage() for record in caplog.records] == told
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR", "INFO", "ERROR"]
+
+
+async def test_a_server_that_hides_its_history_is_told_of(legacy: Legacy, server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    """As some managed ones do: without INFO in scripts nothing tells that records were lost."""
+    server.start().command("ACL", "SETUSER", "default", "-info")
+    async with serving(legacy.port, store=server.url, **SHORT) as door:
+        got = await door.ask_admin(b"/readyz")
+        assert got.status == 503
+        assert b"NOLINEAGE the server does not let scripts read its replication id" in got.body
+        assert (await door.ask(b"PUT", b"/doc", body=b"x")).status == 503
+        assert "PUT" not in legacy.methods()
+    assert [record.levelname for record in caplog.records if "NOLINEAGE" in record.getMessage()] == ["ERROR"]
