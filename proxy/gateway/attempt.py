@@ -110,7 +110,8 @@ class Attempt:
             try:
                 answer = await lease.confirm(Kind.PROCEED, self._version(sighting))
             except StoreError:
-                await self._withdraw(sighting)
+                # It may have been executed all the same, so whether the record is still in doubt is not known either.
+                await self._tell(Kind.MARK)
                 return problem(Problem.STORE_AWAY, "The store did not answer.", exchange.target.path), None
             if isinstance(answer, Fenced):
                 self._is_told = True
@@ -258,7 +259,6 @@ class Attempt:
             await self._tell(Kind.ABORT, self._version(sighting))
         elif sighting is not None and isinstance(sighting.current, Present | Absent):
             self._is_told = True
-            await self._lease.stop_renewing()
             try:
                 await self._lease.confirm(Kind.SETTLE, self._version(sighting))
             except StoreError:

@@ -38,6 +38,8 @@ from .points import AFTER, BEFORE, Faults
 from .tasks import Tasks
 
 REMEMBERED_KEYS = 65536
+MAX_LOST_SWAPS = 3
+"""How many swaps of one event may be lost, though loads come through, before the store counts as away."""
 POLL_SECONDS = (0.005, 0.1)
 """The shortest and the longest pause between two looks at a lease that another process holds."""
 
@@ -118,11 +120,13 @@ class Lease:
 
     async def confirm(self, kind: Kind, version: Version) -> Answer:
         """Settle what was taken over: PROCEED to go on with a write, SETTLE to stop there."""
+        await self.stop_renewing()
         started = self._leases.clock()
         times = self._leases.times
         answer = await self._apply(Confirm(self.owner, self.fence, kind, version, times.lease_seconds))
         if kind is Kind.PROCEED and not isinstance(answer, Fenced):
             self.deadline = started + times.lease_seconds - times.margin_seconds
+            self._schedule_renewal()
         return answer
 
     async def finish(self, kind: Kind, version: Version = NOT_KNOWN, replay_key: str = "", result: str = "") -> Answer:
@@ -219,7 +223,7 @@ class Leases:
                 # The turn came in the very moment in which this one left: pass it on.
                 self.end_turn(key)
             elif place in waiting:
-                # Not so where both were cancelled at once: the one before has passed this one over.
+                # It is not there where `end_turn` came by between the cancelling of the place and this.
                 waiting.remove(place)
             if isinstance(left, TimeoutError):
                 return False
@@ -269,6 +273,7 @@ class Leases:
 
     async def apply(self, key: StoreKey, snapshot: Snapshot, event: Event) -> tuple[Snapshot, Answer]:
         """Bring event to the record under key: decide on snapshot, swap, and decide again on what stands where that fails."""
+        lost = 0
         while True:
             record, lease_seconds, answer = step(snapshot, event)
             if record is None:
@@ -281,7 +286,11 @@ class Leases:
                 if self.faults is not None:
                     await self.faults.reach(AFTER[event.kind])
             except StoreUnavailable:
-                # A lost reply is settled by a load: what we wrote stands, or it does not (protocol §4).
+                lost += 1
+                # A renewal writes, but for the end of the lease, what stands already: no load can tell whether it was executed.
+                if event.kind is Kind.RENEW or lost == MAX_LOST_SWAPS:
+                    raise
+                # Any other lost reply is settled by a load: what we wrote stands, or it does not (protocol §4).
                 standing = await self._store.load(key)
                 if standing.record is not None and standing.record._replace(lease_end=0.0) == record._replace(lease_end=0.0):
                     self._remember(key, standing)
@@ -295,10 +304,13 @@ class Leases:
             snapshot = standing
 
     def _remember(self, key: StoreKey, snapshot: Snapshot) -> None:
-        """Keep what is settled: the next write of key can begin with a swap at once. Anything else must be looked at afresh."""
+        """Keep what is settled: the next write of key can begin with a swap at once. Anything else must be looked at afresh.
+
+        So must what was seen during the grace: the age of a remembered history does not grow, and would be too young for ever.
+        """
         self._remembered.pop(key, None)
         record = snapshot.record
-        if record is None or record.state is not State.OK or record.owner:
+        if record is None or record.state is not State.OK or record.owner or snapshot.lineage_age < self.times.grace_seconds:
             return
         self._remembered[key] = snapshot
         if len(self._remembered) > REMEMBERED_KEYS:

@@ -20,17 +20,20 @@ DOC = StoreKey(key_digest(resource_key(b"/doc")))
 class Faulty(MemoryStore):
     """A store whose next swaps fail as `faults` has them, in order: "away" (not executed), "lost" (executed), "refused", or not ("").
 
+    "silent": executed, and the load after it fails as well.
+
     `is_away`: loads fail too.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.faults: list[str] = []
-        self.is_away = False
+        self.is_away = self.is_silent = False
         self.failed: list[str] = []
 
     async def load(self, key: StoreKey) -> Snapshot:
-        if self.is_away:
+        silent, self.is_silent = self.is_silent, False
+        if self.is_away or silent:
             raise StoreUnavailable("away")
         return await super().load(key)
 
@@ -42,7 +45,8 @@ class Faulty(MemoryStore):
         if fault == "away":
             raise StoreUnavailable("away")
         answer = await super().swap(key, expected_stamp, lineage, record, lease_seconds)
-        if fault == "lost":
+        self.is_silent = fault == "silent"
+        if fault in ("lost", "silent"):
             raise StoreUnavailable("the reply was lost")
         return answer
 
@@ -139,6 +143,20 @@ async def test_a_doubt_that_cannot_be_settled_sends_nothing(legacy: Legacy, faul
     got = await door.ask(b"PUT", b"/doc", line, body=b"new")
     assert (got.status, got.kind) == (503, "store-away")
     assert "PUT" not in legacy.methods()
+    assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"next")).status == 204
+
+
+async def test_a_doubt_of_which_nobody_knows_whether_it_was_settled_stays(legacy: Legacy, faulty: tuple[Door, Faulty]) -> None:
+    """CONFIRM was executed, and nothing was heard of it. Found by the simulation: to settle it once more is not allowed."""
+    door, store = faulty
+    await leave_in_doubt(store)
+    store.faults = ["", "silent"]
+    got = await door.ask(b"PUT", b"/doc", b"If-Match: *", body=b"new")
+    assert (got.status, got.kind, store.failed) == (503, "store-away", ["silent"])
+    assert "PUT" not in legacy.methods()
+    record = (await store.load(DOC)).record
+    assert record is not None
+    assert (record.state, record.owner) == (State.UNKNOWN, "")
     assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"next")).status == 204
 
 
