@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rig(directory: Path, times: dict[str, float], *routes: str) -> AsyncIterator[Rig]:
+async def rig(directory: Path, times: dict[str, Any], *routes: str) -> AsyncIterator[Rig]:
     backend, file = Backend(), directory / "store.db"
     async with listening(backend) as port, serving(port, *routes, store=f"sqlite:///{file}", **times) as door:
         yield Rig(backend, door, file)

@@ -70,9 +70,7 @@ class Story:
 
     def judge(self, logs: Mapping[str, Sequence[str]]) -> list[str]:
         """Name what cannot be, given what the backend applied."""
-        before = {
-            (path, value): preceding for path, log in logs.items() for preceding, value in zip([SEED, *log], log, strict=False)
-        }
+        before = {(path, value): preceding for path, log in logs.items() for preceding, value in zip([SEED, *log], log, strict=False)}
         history = History(reads=[read._replace(tag=_named(read.resource, read.tag, read.value)) for read in self.reads])
         for each in self.tries:
             seen, tag, stood = each.seen.value, _named(each.path, each.seen.tag, each.seen.value), before.get((each.path, each.value))

@@ -23,7 +23,6 @@ from proxy.gateway.writing import Writing
 from proxy.store.port import Store, StoreKey
 
 
-
 def label_of(snapshot: Snapshot, grace_seconds: float) -> EntityTag | None:
     """The tag that a record gives to what stands. None: the history is so young that older writes may still be on their way."""
     if snapshot.lineage_age < grace_seconds:

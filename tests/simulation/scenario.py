@@ -98,10 +98,10 @@ MODES = ("content", "content", "auto", "native", "trust", "trust", "request", "r
 
 _LOOKS = {Look.SHOWN: 80.0, Look.SLOW: 12.0, Look.FAILED: 2.0, Look.CUT: 2.0, Look.RESET: 3.0, Look.SILENT: 1.0}
 _PLAIN = {Fate.ANSWERED: 60.0, Fate.SLOW: 6.0}
-_FATES = {fate: 1.0 for fate in Fate} | _PLAIN
+_FATES = dict.fromkeys(Fate, 1.0) | _PLAIN
 _ZOMBIES = {Fate.RESET_EARLY: 12.0, Fate.ERROR_EARLY: 12.0, Fate.SLOW: 12.0, Fate.HANGING: 3.0, Fate.LOST: 2.0, Fate.CONFLICTING: 4.0}
 _TROUBLES = {Trouble.WAIT: 6.0, Trouble.LONG_WAIT: 1.0, Trouble.RAISE: 1.0, Trouble.CANCEL: 1.0, Trouble.CRASH: 1.5, Trouble.PAUSE: 1.5}
-_DISASTERS = {disaster: 1.0 for disaster in Disaster}
+_DISASTERS = dict.fromkeys(Disaster, 1.0)
 _LEASES = LeaseTimes(lease_seconds=3.0, margin_seconds=0.6, grace_seconds=0.0, lease_wait_seconds=1.5, write_timeout_seconds=7.0)
 _APPLY_DELAY_SECONDS = 4.0
 LAG_SECONDS = 1.0
