@@ -224,9 +224,14 @@ class CannedServer:
     """A server that answers every command but the handshake with the same bytes: for replies that no real server gives on demand."""
 
     def __init__(self, *replies: bytes, info: bytes = b"redis_version:7.0.0\r\n") -> None:
-        """Listen nowhere yet; replies are raw RESP, given in turn. `info` is what INFO tells; commands holds neither it nor CLIENT."""
+        """Listen nowhere yet; replies are raw RESP, given in turn. `info` is what INFO tells; commands holds neither it nor CLIENT.
+
+        `special` holds the answers to commands that have one of their own, by their first word.
+        """
         self.commands: list[list[bytes]] = []
         self.connections = 0
+        self.open_connections = 0
+        self.special: dict[bytes, bytes] = {}
         self._replies = itertools.cycle(replies)
         self._info = b"$%d\r\n%b\r\n" % (len(info), info)
         self._writers: set[asyncio.StreamWriter] = set()
@@ -248,9 +253,14 @@ class CannedServer:
         assert self._listener is not None
         return f"redis://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
 
+    def answer(self, *replies: bytes) -> None:
+        """Give these in turn from now on."""
+        self._replies = itertools.cycle(replies)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         self.connections += 1
+        self.open_connections += 1
         requests = hiredis.Reader()
         with contextlib.suppress(OSError):
             while piece := await reader.read(1 << 16):
@@ -262,5 +272,6 @@ class CannedServer:
                         writer.write(self._info)
                     else:
                         self.commands.append(command)
-                        writer.write(next(self._replies))
+                        writer.write(self.special.get(command[0]) or next(self._replies))
+        self.open_connections -= 1
         writer.transport.abort()

@@ -10,6 +10,7 @@ import binascii
 import itertools
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 from ..errors import StoreError, StoreRefused, StoreUnavailable
 from .redis_batch import Batcher, Request
@@ -58,6 +59,7 @@ class Cluster:
         self._loop = asyncio.get_running_loop()
         self._nodes: dict[Address, Batcher] = {}
         self._owners: Owners = {}
+        self._untouched: set[int] = set()
         self._failure: StoreError | None = None
         self._learning: asyncio.Task[None] | None = None
         self._learned_at = -LEARN_PAUSE_SECONDS
@@ -133,20 +135,28 @@ class Cluster:
         node = self._node(address)
         for tag in tags:
             if self._owners.get(SLOT_OF_TAG[tag]) == address:
-                node.submit(Request(touch_command(tag))).add_done_callback(self._hear)
+                self._untouched.add(tag)
+                node.submit(Request(touch_command(tag))).add_done_callback(partial(self._touched, tag))
+
+    def _touched(self, tag: int, future: asyncio.Future[object]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            self._untouched.discard(tag)
+        else:
+            self._note(error)
 
     async def _visit(self) -> None:
-        """Touch one tag at each node, for ever. A connection that is made for it touches all."""
+        """Touch one tag at each node, for ever, and those whose last touch failed. A connection that is made for it touches all."""
         while True:
             await asyncio.sleep(VISIT_SECONDS)
-            tag_at = {self._owners[slot]: tag for tag, slot in enumerate(SLOT_OF_TAG) if slot in self._owners}
-            for address, tag in tag_at.items():
-                self._touch(address, (tag,))
-
-    def _hear(self, future: asyncio.Future[object]) -> None:
-        """Take notice of what nobody waits for."""
-        if not future.cancelled() and (error := future.exception()) is not None:
-            self._note(error)
+            visited: set[Address] = set()
+            for tag, slot in enumerate(SLOT_OF_TAG):
+                address = self._owners.get(slot)
+                if address is not None and (tag in self._untouched or address not in visited):
+                    visited.add(address)
+                    self._touch(address, (tag,))
 
     def _note(self, error: BaseException) -> None:
         """Doubt the table after what tells of a move, or of a node that is away."""

@@ -82,6 +82,32 @@ async def test_a_promoted_replica_is_a_new_lineage_and_refuses_before(servers: C
     assert (after.stamp, after.record) == (swapped.stamp, before.record)
 
 
+DEMOTIONS = {
+    "READONLY": ("yes", r"READONLY|read only"),
+    "MASTERDOWN": ("no", r"MASTERDOWN"),
+}
+
+
+@pytest.mark.parametrize(("serves_stale_data", "reason"), DEMOTIONS.values(), ids=DEMOTIONS)
+async def test_a_primary_that_is_demoted_under_a_connection_refuses(
+    servers: Callable[..., RedisServer], opened: OpenAt, serves_stale_data: str, reason: str
+) -> None:
+    """Redis 6.2 wraps what its scripts meet. Once it is a primary again it is one with another lineage."""
+    server = servers("--replica-serve-stale-data", serves_stale_data)
+    store = await opened(server.url)
+    key = fresh_key()
+    swapped = await put(store, key, RECORD)
+    before = await store.load(key)
+    assert "OK" in server.command("REPLICAOF", "127.0.0.1", str(free_port()))
+    for expected in (reason, "READONLY the server is a read only replica"):
+        with pytest.raises(StoreRefused, match=expected):
+            await store.swap(key, swapped.stamp, before.lineage, RECORD, 0.0)
+    server.command("REPLICAOF", "NO", "ONE")
+    after = await store.load(key)
+    assert after.stamp == swapped.stamp
+    assert after.lineage != before.lineage
+
+
 SETTINGS = {
     "NOREPLICAS": ("CONFIG", "SET", "min-replicas-to-write", "1"),
     "OOM": ("CONFIG", "SET", "maxmemory", "1"),
