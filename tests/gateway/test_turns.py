@@ -1,6 +1,7 @@
 """Turns: the queue of one process at one key, and what becomes of it when somebody leaves."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -67,6 +68,29 @@ async def test_who_is_cancelled_in_the_moment_of_its_turn_passes_it_on(leases: L
     assert await asyncio.wait_for(two, 1)
     leases.end_turn(KEY)
     assert await leases.take_turn(KEY, 0.0)
+
+
+async def test_who_is_cancelled_just_before_its_turn_is_passed_over(leases: Leases) -> None:
+    """Its place is given up, but it has not been able to take it out of the queue yet."""
+    assert await leases.take_turn(KEY, 0.0)
+    one, two = waiter(leases), waiter(leases)
+    await asyncio.sleep(0)
+    one.cancel()
+    leases.end_turn(KEY)
+    with pytest.raises(asyncio.CancelledError):
+        await one
+    assert await asyncio.wait_for(two, 1)
+
+
+async def test_whose_time_is_up_just_before_its_turn_is_told_so(leases: Leases) -> None:
+    assert await leases.take_turn(KEY, 0.0)
+    one, two = waiter(leases, 0.01), waiter(leases)
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.02, leases.end_turn, KEY)
+    # Both timers are due when the loop looks next, so nothing comes between them.
+    time.sleep(0.05)
+    assert not await one
+    assert await asyncio.wait_for(two, 1)
 
 
 async def test_keys_do_not_wait_for_each_other(leases: Leases) -> None:
