@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,6 @@ from tests.campaigns.history import ABSENT, Outcome
 from tests.campaigns.nursery import Nursery
 from tests.campaigns.wire import Wire
 from tests.campaigns.witness import Testimony, Witness
-from tests.servers import free_port
 
 LEASE_SECONDS = 0.6
 APPLY_DELAY_SECONDS = 0.8
@@ -33,6 +33,7 @@ START_SECONDS = 20.0
 BUSY_PAUSE_SECONDS = (0.002, 0.01)
 CALM_PAUSE_SECONDS = (0.03, 0.1)
 """How long a client does nothing between two writes: until the fault has struck, and while all wait for the end of a lease."""
+PORTS = (16_000, 32_000)
 VICTIMS, PARTNERS, RESOURCES = 2, 1, 2
 ROUTES = """\
 [[route]]
@@ -54,6 +55,18 @@ SETTINGS = {
 }
 
 
+def lasting_port() -> int:
+    """Find a port that nobody listens on, below those that the kernel gives to clients.
+
+    It is free again and again for a moment, while a killed process comes back: a client's own end must not take it then.
+    """
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(*PORTS)))
+            port: int = probe.getsockname()[1]
+            return port
+
+
 @dataclass(slots=True)
 class Verdict:
     """What came of a trial. `recovery_seconds` is that of the slowest resource; None: the fault did not strike, or one did not recover."""
@@ -72,7 +85,7 @@ class Lane:
         config = directory / "routes.toml"
         config.write_text(ROUTES)
         self._arguments = ["run", "--config", str(config), "--upstream", f"http://127.0.0.1:{upstream_port}", "--store", store]
-        self.victim_port, self.partner_port = free_port(), free_port()
+        self.victim_port, self.partner_port = lasting_port(), lasting_port()
         self.victim_pid = 0
 
     async def open(self) -> None:
