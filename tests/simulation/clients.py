@@ -12,9 +12,10 @@ from random import Random
 
 from tests.campaigns.history import SEED, History, Outcome, Read, Write, violations
 
+from .backend import GONE
 from .journal import Journal
 from .loop import VirtualLoop
-from .origin import GONE, REFUSALS
+from .origin import REFUSALS
 from .process import REVISION, Process
 from .request import Answer
 from .scenario import Scenario
@@ -73,7 +74,8 @@ class Story:
         before = {(path, value): preceding for path, log in logs.items() for preceding, value in zip([SEED, *log], log, strict=False)}
         history = History(reads=[read._replace(tag=_named(read.resource, read.tag, read.value)) for read in self.reads])
         for each in self.tries:
-            seen, tag, stood = each.seen.value, _named(each.path, each.seen.tag, each.seen.value), before.get((each.path, each.value))
+            seen, stood = each.seen.value, before.get((each.path, each.value))
+            tag = _named(each.path, each.seen.tag, seen)
             if each.basis is not Basis.SEEN:
                 # It names no state: what it was applied on is right by definition, but a creation needs that nothing stands.
                 tag = f"no tag: {each.value}"
@@ -84,7 +86,7 @@ class Story:
 
 
 def _named(path: str, tag: str, value: str) -> str:
-    """What the judge is told that the tag was. An old revision may stand on a newer body (it costs a 412), so there the body is part of it."""
+    """The tag as the judge is told it. An old revision may stand on a newer body (it costs a 412), so there the body is part of it."""
     return f"{tag} of {value}" if path.startswith(REVISION) else tag
 
 
@@ -144,6 +146,8 @@ class Client:
             while made.outcome is Outcome.UNKNOWN and made.basis is Basis.SEEN and chance.random() < 0.5:
                 await asyncio.sleep(chance.uniform(0.0, 1.0))
                 answer = await self.write(chance.choice(self._processes()), made)
+            if made.outcome is Outcome.BUSY:
+                await asyncio.sleep(chance.uniform(0.0, 3.0))
             if made.outcome is Outcome.ACKNOWLEDGED and answer is not None and "etag" in answer.fields:
                 own[path] = Seen(made.value, answer.fields["etag"])
 

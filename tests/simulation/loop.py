@@ -37,6 +37,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
+        # Timers so close together fire together; the real clock's nanosecond would be lost in the rounding of large times.
+        self._clock_resolution = 1e-6
         # BaseEventLoop waits by this, and by nothing else.
         self._selector = self
 
@@ -58,7 +60,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         """Nobody sleeps, so nobody is to be woken."""
 
-    def call_soon(self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None) -> asyncio.Handle:
+    def call_soon(self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None) -> asyncio.Handle:
         """As in any loop."""
         owner = OWNER.get() if context is None else context.get(OWNER)
         if owner is None:
@@ -69,7 +71,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return handle
 
     def call_at(
-        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """As in any loop."""
         owner = OWNER.get() if context is None else context.get(OWNER)

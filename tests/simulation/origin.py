@@ -1,21 +1,16 @@
-"""The backend of the simulation, and the link to it: last write wins, and it takes its time.
-
-A write that was sent is a flight: it lands (is applied), or is lost on the way. Assumption A1 is kept to the letter: once noclobber has
-given a write up, it lands within D or never. A process that stands still gives nothing up by itself, so its flights land within D of
-the moment in which it stopped: that is the earliest end its lease can have had.
-"""
+"""The way to the backend: one write is at most one flight, and every fate that a write can have is drawn here."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
 from random import Random
 
 from proxy.errors import Delivery, OriginBroken, OriginTimeout, OriginUnreachable
-from proxy.origin.port import Field, Interim, Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody
-from tests.campaigns.history import SEED
+from proxy.origin.port import Interim, Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody
 
-from .journal import Journal
-from .loop import WORLD, VirtualLoop
+from .backend import Backend, Flight, Shown, late
+from .loop import WORLD
 from .scenario import Fate, Look, Scenario, pick
 
 SILENCE_SECONDS = 4.0
@@ -23,149 +18,44 @@ SILENCE_SECONDS = 4.0
 
 REFUSALS = (400, 401, 403, 405, 413, 422, 429)
 DOUBTFUL_REFUSALS = (409, 423)
-GONE = b"gone: "
-"""A 404 says which deletion it shows, so that a client knows what it saw."""
 
 
-NATIVE = ("/native/", "/auto/")
-"""Where the backend has strong tags of its own."""
+class Lands(Enum):
+    """When a write is applied."""
+
+    NEVER = auto()
+    SOON = auto()
+    SLOWLY = auto()
+    AFTER_THE_ANSWER = auto()
 
 
-def native_tag(value: str) -> bytes:
-    """The backend's own tag of a state."""
-    return b'"n-%b"' % value.encode()
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a fate comes to. `says` are the statuses to draw from; none: the connection is reset, or, where `is_silent`, nothing comes."""
+
+    lands: Lands
+    says: tuple[int, ...] = ()
+    is_silent: bool = False
+    is_cut: bool = False
 
 
-@dataclass(slots=True)
-class Resource:
-    """One resource: the values of the writes that were applied, in order, and whether anything stands."""
-
-    log: list[str] = field(default_factory=list)
-    exists: bool = True
-
-    @property
-    def value(self) -> str:
-        """The value that was written last."""
-        return self.log[-1] if self.log else SEED
-
-
-class Flight:
-    """One write on its way. `lands_at` None: it never will, or has."""
-
-    def __init__(self, backend: "Backend", path: str, value: str, deletes: bool) -> None:
-        self._backend = backend
-        self.path = path
-        self.value = value
-        self.deletes = deletes
-        self._timer: asyncio.TimerHandle | None = None
-        self._landed: Callable[[], None] | None = None
-
-    @property
-    def lands_at(self) -> float | None:
-        """When it is applied."""
-        return None if self._timer is None else self._timer.when()
-
-    def land_in(self, seconds: float, landed: Callable[[], None] | None = None) -> None:
-        """Be applied after so long; then call landed."""
-        self._drop()
-        self._landed = landed
-        self._backend.flights[self] = None
-        self._timer = self._backend.loop.call_later(seconds, self._land, context=WORLD)
-
-    def give_up(self) -> None:
-        """Nobody waits any more: land within D, or be dropped (A1)."""
-        if self._timer is None:
-            return
-        chance, delay = self._backend.chance, self._backend.apply_delay_seconds
-        roll = chance.random()
-        if roll < 0.25:
-            self._backend.journal.note("backend", f"drops {self.value}")
-            self._drop()
-        elif roll < 0.75 or self._timer.when() > self._backend.loop.time() + delay * LATEST:
-            self.land_in(late(chance, delay))
-
-    def _drop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
-        self._backend.flights.pop(self, None)
-
-    def _land(self) -> None:
-        landed = self._landed
-        self._drop()
-        self._backend.apply(self.path, self.value, self.deletes)
-        if landed is not None:
-            landed()
-
-
-LATEST = 0.98
-
-
-def late(chance: Random, delay_seconds: float) -> float:
-    """Some time within D, rather late than early."""
-    return delay_seconds * LATEST * chance.random() ** 0.5
-
-
-class Backend:
-    """Resources without any concurrency control. `flights` are the writes that will still be applied."""
-
-    def __init__(self, loop: VirtualLoop, chance: Random, apply_delay_seconds: float, journal: Journal) -> None:
-        self.loop = loop
-        self.chance = chance
-        self.apply_delay_seconds = apply_delay_seconds
-        self.journal = journal
-        self.resources: dict[str, Resource] = {}
-        self.flights: dict[Flight, None] = {}
-
-    def resource(self, path: str) -> Resource:
-        """What stands at path; the seed in the beginning."""
-        return self.resources.setdefault(path, Resource())
-
-    def apply(self, path: str, value: str, deletes: bool) -> None:
-        """Write last and win."""
-        resource = self.resource(path)
-        self.journal.note("backend", f"APPLIES {'deletion ' if deletes else ''}{value} on {resource.value}")
-        resource.log.append(value)
-        resource.exists = not deletes
-
-    def show(self, path: str) -> "Shown":
-        """Answer a GET, as things are in this moment."""
-        resource = self.resource(path)
-        if not resource.exists:
-            return Shown(404, [], GONE + resource.value.encode())
-        return Shown(200, self.validators(path, resource.value), resource.value.encode())
-
-    def validators(self, path: str, value: str) -> list[Field]:
-        """The fields that name a state."""
-        return [(b"ETag", native_tag(value))] if path.startswith(NATIVE) else []
-
-
-class Shown:
-    """An answer. `breaks_off`: the content ends halfway, with an error."""
-
-    trailers: Sequence[Field] = ()
-
-    def __init__(self, status: int, fields: Sequence[Field], content: bytes, breaks_off: bool = False) -> None:
-        self.status = status
-        self.reason = b""
-        self.fields = fields
-        self.content_length: int | None = len(content)
-        self._content = content[: len(content) // 2] if breaks_off else content
-        self._breaks_off = breaks_off
-
-    def arrived(self) -> bytes | None:
-        """Nothing has, before it is read."""
-        return None
-
-    async def read(self) -> bytes:
-        """The content in one piece, then its end."""
-        content, self._content = self._content, b""
-        if not content and self._breaks_off:
-            raise OriginBroken("cut short", Delivery.MAYBE_SENT)
-        return content
-
-    def abandon(self) -> None:
-        """Nothing is held."""
+COURSES = {
+    Fate.ANSWERED: (Course(Lands.SOON, (200,)),),
+    Fate.SLOW: (Course(Lands.SLOWLY, (200,)),),
+    Fate.HANGING: (Course(Lands.SOON, is_silent=True),),
+    Fate.LOST: (Course(Lands.NEVER, is_silent=True),),
+    Fate.RESET_BEFORE: (Course(Lands.NEVER),),
+    Fate.RESET_AFTER: (Course(Lands.SOON),),
+    Fate.RESET_EARLY: (Course(Lands.AFTER_THE_ANSWER),),
+    Fate.CUT: (Course(Lands.SOON, (200,), is_cut=True),),
+    Fate.ERROR_BEFORE: (Course(Lands.NEVER, (500, 502, 503)),),
+    Fate.ERROR_AFTER: (Course(Lands.SOON, (500,)),),
+    Fate.ERROR_EARLY: (Course(Lands.AFTER_THE_ANSWER, (504,)),),
+    Fate.MOVED: (Course(Lands.NEVER, (302,)),),
+    Fate.REFUSED: (Course(Lands.NEVER, REFUSALS),),
+    Fate.CONFLICTING: (Course(Lands.NEVER, DOUBTFUL_REFUSALS), Course(Lands.SOON, DOUBTFUL_REFUSALS)),
+}
+"""What becomes of a write that has left. UNREACHABLE never does."""
 
 
 class OriginLink:
@@ -261,9 +151,13 @@ class Reserved:
         path = request.target.decode()
         flight = Flight(backend, path, content.decode() or _named(request), request.method == b"DELETE")
         head: asyncio.Future[Shown] = backend.loop.create_future()
-        away, link.gate_pause_seconds = link.gate_pause_seconds, 0.0
-        backend.loop.call_later(away, self._leave, flight, fate, head, context=WORLD)
         link.waited_for[flight] = None
+        away, link.gate_pause_seconds = link.gate_pause_seconds, 0.0
+        if away:
+            backend.loop.call_later(away, self._leave, flight, fate, head, context=WORLD)
+        else:
+            # What has passed the gate is on the wire, whoever cancels the call from now on.
+            self._leave(flight, fate, head)
         try:
             return await head
         except BaseException:
@@ -275,56 +169,37 @@ class Reserved:
     def _leave(self, flight: Flight, fate: Fate, head: "asyncio.Future[Shown]") -> None:
         """The bytes leave, unless the process has been killed meanwhile."""
         link, backend, chance = self._link, self._backend, self._link.chance
-        if link.is_closed or head.done():
+        if link.is_closed:
             return
         backend.journal.note(link.name, f"sends {flight.value} ({fate.name})")
-        delay, slow = chance.uniform(0.002, 0.03), chance.uniform(0.5, link.scenario.times.write_timeout_seconds + 2)
+        course = chance.choice(COURSES[fate])
 
-        def answer(status: int, breaks_off: bool = False) -> None:
-            if not head.done():
-                fields = backend.validators(flight.path, flight.value) if status < 300 and not flight.deletes else []
-                head.set_result(Shown(status, fields, flight.value.encode() if status < 300 else b"no", breaks_off))
-
-        def reset() -> None:
-            if not head.done():
+        def answer() -> None:
+            if head.done() or course.is_silent:
+                return
+            if not course.says:
                 head.set_exception(OriginBroken("reset", Delivery.MAYBE_SENT))
+                return
+            status = chance.choice(course.says)
+            if status != 200:
+                head.set_result(Shown(status, [], b"no"))
+                return
+            fields = [] if flight.deletes else backend.validators(flight.path, flight.value)
+            head.set_result(Shown(200, fields, flight.value.encode(), course.is_cut))
 
-        def later(act: Callable[[], None]) -> None:
-            backend.loop.call_later(chance.uniform(0.001, 0.02), act, context=WORLD)
+        def answer_soon() -> None:
+            backend.loop.call_later(chance.uniform(0.001, 0.02), answer, context=WORLD)
 
-        match fate:
-            case Fate.ANSWERED:
-                flight.land_in(delay, lambda: later(lambda: answer(200)))
-            case Fate.SLOW:
-                flight.land_in(slow, lambda: later(lambda: answer(200)))
-            case Fate.HANGING:
-                flight.land_in(delay)
-            case Fate.RESET_BEFORE:
-                later(reset)
-            case Fate.RESET_AFTER:
-                flight.land_in(delay, lambda: later(reset))
-            case Fate.RESET_EARLY:
+        match course.lands:
+            case Lands.NEVER:
+                answer_soon()
+            case Lands.SOON:
+                flight.land_in(chance.uniform(0.002, 0.03), answer_soon)
+            case Lands.SLOWLY:
+                flight.land_in(chance.uniform(0.5, link.scenario.times.write_timeout_seconds + 2.0), answer_soon)
+            case Lands.AFTER_THE_ANSWER:
                 flight.land_in(late(chance, backend.apply_delay_seconds))
-                reset()
-            case Fate.CUT:
-                flight.land_in(delay, lambda: later(lambda: answer(200, breaks_off=True)))
-            case Fate.ERROR_BEFORE:
-                later(lambda: answer(chance.choice((500, 502, 503))))
-            case Fate.ERROR_AFTER:
-                flight.land_in(delay, lambda: later(lambda: answer(500)))
-            case Fate.ERROR_EARLY:
-                flight.land_in(late(chance, backend.apply_delay_seconds))
-                answer(504)
-            case Fate.MOVED:
-                later(lambda: answer(302))
-            case Fate.REFUSED:
-                later(lambda: answer(chance.choice(REFUSALS)))
-            case Fate.CONFLICTING if chance.random() < 0.5:
-                flight.land_in(delay, lambda: later(lambda: answer(chance.choice(DOUBTFUL_REFUSALS))))
-            case Fate.CONFLICTING:
-                later(lambda: answer(chance.choice(DOUBTFUL_REFUSALS)))
-            case Fate.LOST | Fate.UNREACHABLE:
-                pass
+                answer()
 
 
 def _named(request: OriginRequest) -> str:
@@ -336,4 +211,4 @@ def _named(request: OriginRequest) -> str:
     raise AssertionError("a write without a value")
 
 
-_: tuple[type[Origin], type[ReservedConnection], type[OriginAnswer]] = (OriginLink, Reserved, Shown)
+_: tuple[type[Origin], type[ReservedConnection]] = (OriginLink, Reserved)

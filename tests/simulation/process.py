@@ -26,9 +26,10 @@ from proxy.gateway.spool import SpoolLimits
 from proxy.gateway.tasks import Tasks
 from proxy.gateway.writing import Writing
 
+from .backend import Backend
 from .journal import Journal
 from .loop import OWNER, WORLD, Halting, VirtualLoop
-from .origin import Backend, OriginLink
+from .origin import OriginLink
 from .request import Answer, Injected, Logger, Request
 from .revision import RevisionReading, RevisionWriting
 from .scenario import Scenario, Trouble, pick
@@ -197,7 +198,7 @@ class Process(Halting):
     def calm(self) -> None:
         """Let nothing go wrong from now on."""
         self.store.is_calm = self.origin.is_calm = self.troubles.is_calm = True
-        self.store.is_cut = self.store.refuses = False
+        self.store.is_cut = self.store.is_muted = self.store.refuses = False
         self.resume()
 
 

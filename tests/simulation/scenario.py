@@ -61,6 +61,7 @@ class Disaster(Enum):
     CRASH = "a process is killed"
     PAUSE = "a process is stopped"
     PARTITION = "a process loses the store"
+    MUTED = "a process's swaps are lost, its loads are not"
     FAILOVER = "the store fails over to a replica that lags"
     SPLIT = "the store fails over, and one process does not notice for a while"
     RESTART = "the store is restarted"
@@ -142,6 +143,7 @@ _THEMES: dict[str, dict[str, object]] = {
         "fates": _PLAIN, "trouble_rate": 0.0, "focus_rate": 0.0, "disaster_seconds": 1e9, "think_seconds": 0.02, "operations": 14,
         "looks": {Look.SHOWN: 60.0, Look.SLOW: 40.0},
     },
+    "refusals": {"fates": dict.fromkeys(Fate, 3.0) | _PLAIN, "trouble_rate": 0.0},
     "zombies": {"fates": _PLAIN | _ZOMBIES, "disaster_seconds": 1e9},
     "crashes": {
         "fates": _PLAIN | {Fate.SLOW: 40.0}, "trouble_rate": 0.02, "troubles": {Trouble.CRASH: 1.0}, "disaster_seconds": 8.0,
@@ -151,7 +153,10 @@ _THEMES: dict[str, dict[str, object]] = {
         "fates": _PLAIN | {Fate.SLOW: 20.0}, "trouble_rate": 0.03, "troubles": {Trouble.PAUSE: 1.0}, "disaster_seconds": 12.0,
         "disasters": {Disaster.PAUSE: 1.0}, "gate_pause_rate": 0.2,
     },
-    "losses": {"lost_rate": 0.12, "late_rate": 0.06, "disaster_seconds": 20.0, "disasters": {Disaster.PARTITION: 1.0, Disaster.REFUSING: 1.0}},
+    "losses": {
+        "fates": _PLAIN | {Fate.SLOW: 40.0}, "lost_rate": 0.06, "late_rate": 0.06, "disaster_seconds": 8.0,
+        "disasters": {Disaster.PARTITION: 1.0, Disaster.REFUSING: 1.0, Disaster.MUTED: 3.0},
+    },
     "histories": {
         "fates": _PLAIN | {Fate.SLOW: 40.0, Fate.ERROR_EARLY: 10.0}, "disaster_seconds": 15.0, "operations": 14,
         "disasters": {Disaster.FAILOVER: 3.0, Disaster.SPLIT: 2.0, Disaster.RESTART: 1.0, Disaster.EMPTIED: 2.0},

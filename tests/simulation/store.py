@@ -122,7 +122,7 @@ class RegisterStore:
 
 
 class StoreLink:
-    """What one process sees of the register. `is_cut`: nothing arrives. `is_calm`: nothing goes wrong any more."""
+    """What one process sees of the register. `is_cut`: nothing arrives; `is_muted`: no swap does. `is_calm`: all goes well from now on."""
 
     def __init__(self, loop: VirtualLoop, register: Register, scenario: Scenario, chance: Random, journal: Journal, name: str) -> None:
         self._loop = loop
@@ -131,7 +131,7 @@ class StoreLink:
         self._chance = chance
         self._journal = journal
         self._name = name
-        self.is_cut = self.refuses = self.is_calm = self.is_closed = False
+        self.is_cut = self.is_muted = self.refuses = self.is_calm = self.is_closed = False
 
     async def load(self, key: StoreKey) -> Snapshot:
         """As the port says."""
@@ -163,7 +163,7 @@ class StoreLink:
             if chance.random() < scenario.lost_rate:
                 self._journal.fault("store: command lost")
                 delay = -1.0
-        if delay >= 0 and not self.is_cut:
+        if delay >= 0 and not self.is_cut and not (self.is_muted and what.startswith("swap")):
             self._loop.call_later(delay, self._arrive, what, execute, reply, context=WORLD)
         timer = self._loop.call_later(TIMEOUT_SECONDS, _fail, reply, StoreUnavailable("no reply"), context=WORLD)
         try:
@@ -179,8 +179,8 @@ class StoreLink:
             _fail(reply, StoreRefused("READONLY"))
             return
         result = execute()
-        late = " late" if reply.done() else ""
-        self._journal.note(self._name, f"{what}{late}: {'done' if isinstance(result, Swapped) else _shown(result)}")
+        shown = "done" if isinstance(result, Swapped) else _shown(result)
+        self._journal.note(self._name, f"{what}{' late' if reply.done() else ''}: {shown}")
         if not self.is_calm and self._chance.random() < self._scenario.lost_rate:
             self._journal.fault("store: reply lost")
             return

@@ -17,10 +17,10 @@ from proxy.core.version import ContentDigest, is_disproved, version_of
 from proxy.gateway import readiness
 from proxy.store.port import StoreKey
 
+from .backend import Backend, native_tag
 from .clients import DELETION, Basis, Client, Seen, Story, Try
 from .journal import Journal
 from .loop import VirtualLoop
-from .origin import Backend, native_tag
 from .process import Process
 from .request import Injected
 from .scenario import LAG_SECONDS, Disaster, Scenario, draw, pick
@@ -116,6 +116,9 @@ class World:
             case Disaster.PARTITION:
                 store.is_cut = True
                 self.loop.call_later(lease_seconds * chance.uniform(0.1, 2.0), setattr, store, "is_cut", False)
+            case Disaster.MUTED:
+                store.is_muted = True
+                self.loop.call_later(lease_seconds * chance.uniform(0.5, 4.0), setattr, store, "is_muted", False)
             case Disaster.FAILOVER:
                 register.begin_anew(chance.randint(0, self.scenario.replica_lag_swaps))
             case Disaster.SPLIT:
