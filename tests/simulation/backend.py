@@ -21,9 +21,11 @@ from .loop import WORLD, VirtualLoop
 GONE = b"gone: "
 """A 404 says which deletion it shows, so that a client knows what it saw."""
 
-
-NATIVE = ("/native/", "/auto/")
+NATIVE = ("/native/", "/auto/", "/enforcing/")
 """Where the backend has strong tags of its own."""
+
+ENFORCING = "/enforcing/"
+"""Where it looks at preconditions by them, in the moment in which it applies a write."""
 
 
 def native_tag(value: str) -> bytes:
@@ -45,21 +47,18 @@ class Resource:
 
 
 class Flight:
-    """One write on its way. `lands_at` None: it never will, or has."""
+    """One write on its way. `condition` is the value of its If-Match, None: it has none. `is_refused`: that did not hold."""
 
-    def __init__(self, backend: "Backend", path: str, value: str, deletes: bool) -> None:
+    def __init__(self, backend: "Backend", path: str, value: str, deletes: bool, condition: bytes | None) -> None:
         self._backend = backend
         self.path = path
         self.value = value
         self.deletes = deletes
+        self._condition = condition if path.startswith(ENFORCING) else None
+        self.is_refused = False
         self._timer: asyncio.TimerHandle | None = None
         self._is_given_up = False
         self._landed: Callable[[], None] | None = None
-
-    @property
-    def lands_at(self) -> float | None:
-        """When it is applied."""
-        return None if self._timer is None else self._timer.when()
 
     def land_in(self, seconds: float, landed: Callable[[], None] | None = None) -> None:
         """Be applied after so long; then call landed."""
@@ -90,7 +89,12 @@ class Flight:
     def _land(self) -> None:
         landed = self._landed
         self._drop()
-        self._backend.apply(self.path, self.value, self.deletes)
+        stands = self._backend.resource(self.path)
+        if self._condition is not None and (not stands.exists or self._condition not in (b"*", native_tag(stands.value))):
+            self.is_refused = True
+            self._backend.journal.note("backend", f"refuses {self.value}: {stands.value} stands")
+        else:
+            self._backend.apply(self.path, self.value, self.deletes)
         if landed is not None:
             landed()
 

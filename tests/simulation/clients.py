@@ -30,7 +30,12 @@ class Basis(Enum):
 
     SEEN = "If-Match: what was seen"
     ABSENCE = "If-None-Match: *"
+    PRESENCE = "If-Match: *"
     NOTHING = "no precondition"
+
+    def allows(self, stood: str) -> bool:
+        """Whether such a write may be applied on the value that stood, not knowing it."""
+        return self is Basis.NOTHING or (self is Basis.ABSENCE) is stood.startswith(DELETION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,9 @@ class Story:
             seen, stood = each.seen.value, before.get((each.path, each.value))
             tag = _named(each.path, each.seen.tag, seen)
             if each.basis is not Basis.SEEN:
-                # It names no state: what it was applied on is right by definition, but a creation needs that nothing stands.
+                # It names no state: what it was applied on is right, but for whether anything stood there.
                 tag = f"no tag: {each.value}"
-                is_free = stood is not None and (each.basis is Basis.NOTHING or stood.startswith(DELETION))
-                seen = stood if stood is not None and is_free else "nothing"
+                seen = stood if stood is not None and each.basis.allows(stood) else "something else"
             history.writes.append(Write(each.path, each.value, seen, tag, each.outcome, each.ended))
         return sorted(violations(history, {path: list(log) for path, log in logs.items()}))
 
@@ -162,10 +166,12 @@ class Client:
             return Try(path, value, method, Basis.NOTHING, seen)
         if not is_revision and (not seen.tag or roll < 0.07):
             return Try(path, value, "PUT", Basis.ABSENCE, seen)
-        if roll < 0.12 and remembered:
+        if roll < 0.09 and not is_revision:
+            return Try(path, value, method, Basis.PRESENCE, seen)
+        if roll < 0.14 and remembered:
             return Try(path, value, method, Basis.SEEN, chance.choice(remembered))
         remembered.append(seen)
-        if roll < 0.20 and not is_revision:
+        if roll < 0.22 and not is_revision:
             return Try(path, f"{DELETION}{value}", "DELETE", Basis.SEEN, seen)
         return Try(path, value, method, Basis.SEEN, seen)
 
@@ -189,6 +195,8 @@ class Client:
             fields["If-Match"] = made.seen.tag
         elif made.basis is Basis.ABSENCE:
             fields["If-None-Match"] = "*"
+        elif made.basis is Basis.PRESENCE:
+            fields["If-Match"] = "*"
         content = made.value.encode()
         pieces = [] if made.method == "DELETE" else [content] if self._chance.random() < 0.7 else [content[:1], content[1:]]
         what = f"{made.method} {made.value} on {made.seen.value if made.basis is Basis.SEEN else made.basis.value}"
@@ -196,7 +204,9 @@ class Client:
         patience = self._chance.uniform(0.0, 3.0) if self._chance.random() < 0.03 else PATIENCE_SECONDS
         if not any(each is made for each in self._story.tries):
             self._story.tries.append(made)
-        answer = await process.ask(made.method, made.path, fields, pieces, patience)
+        # Another target and the same record: a query does not make a resource of its own.
+        target = made.path + ("?view=all" if self._chance.random() < 0.05 else "")
+        answer = await process.ask(made.method, target, fields, pieces, patience)
         outcome = outcome_of(answer)
         status = "lost" if answer is None else str(answer.status)
         self._journal.note(self._name, f"{made.value} -> {status} {outcome.value}")

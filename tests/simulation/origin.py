@@ -148,8 +148,9 @@ class Reserved:
             content = b"".join([piece async for piece in content.chunks])
             if not gate():
                 raise OriginTimeout("the lease ran out in the middle of the body", Delivery.MAYBE_SENT)
-        path = request.target.decode()
-        flight = Flight(backend, path, content.decode() or _named(request), request.method == b"DELETE")
+        fields = dict(line.split(b": ", 1) for line in request.field_lines.split(b"\r\n") if line)
+        path, value = request.target.decode().partition("?")[0], (content or fields[b"X-Value"]).decode()
+        flight = Flight(backend, path, value, request.method == b"DELETE", fields.get(b"If-Match"))
         head: asyncio.Future[Shown] = backend.loop.create_future()
         link.waited_for[flight] = None
         away, link.gate_pause_seconds = link.gate_pause_seconds, 0.0
@@ -180,7 +181,7 @@ class Reserved:
             if not course.says:
                 head.set_exception(OriginBroken("reset", Delivery.MAYBE_SENT))
                 return
-            status = chance.choice(course.says)
+            status = 412 if flight.is_refused else chance.choice(course.says)
             if status != 200:
                 head.set_result(Shown(status, [], b"no"))
                 return
@@ -200,15 +201,6 @@ class Reserved:
             case Lands.AFTER_THE_ANSWER:
                 flight.land_in(late(chance, backend.apply_delay_seconds))
                 answer()
-
-
-def _named(request: OriginRequest) -> str:
-    """The value of a write that has no body: the client says it in a field."""
-    for line in request.field_lines.split(b"\r\n"):
-        name, _, value = line.partition(b": ")
-        if name == b"X-Value":
-            return value.decode()
-    raise AssertionError("a write without a value")
 
 
 _: tuple[type[Origin], type[ReservedConnection]] = (OriginLink, Reserved)

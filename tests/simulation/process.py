@@ -39,6 +39,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "content": {},
     "auto": {"strategy": Strategy.AUTO},
     "native": {"strategy": Strategy.NATIVE},
+    "enforcing": {"strategy": Strategy.AUTO},
     "trust": {"verify": Verify.TRUST_STORE},
     "request": {"verify": Verify.TRUST_STORE, "after_write": AfterWrite.REQUEST},
     "response": {"verify": Verify.TRUST_STORE, "after_write": AfterWrite.RESPONSE},
