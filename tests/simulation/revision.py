@@ -8,12 +8,12 @@ import asyncio
 
 from proxy.core.conflict import Problem
 from proxy.core.etag import EntityTag
-from proxy.core.event import Busy, Fenced, GraceRunning, Kind, Replayed, Why
+from proxy.core.event import Fenced, Kind, Why
 from proxy.core.record import NOT_KNOWN, Snapshot, State, epoch_of
 from proxy.errors import StoreError
 from proxy.gateway.attempt import Attempt
 from proxy.gateway.exchange import Exchange
-from proxy.gateway.lease import Leases
+from proxy.gateway.lease import Lease, Leases
 from proxy.gateway.metrics import RouteMetrics
 from proxy.gateway.reading import Reading
 from proxy.gateway.reply import Reply, problem
@@ -71,7 +71,7 @@ class RevisionWriting(Writing):
             lease = await leases.begin(key, until, "revision")
         except StoreError:
             return problem(Problem.STORE_AWAY, "The store did not answer.", exchange.target.path)
-        if isinstance(lease, GraceRunning | Busy | Replayed):
+        if not isinstance(lease, Lease):
             return problem(Problem.BUSY, "Not now.", exchange.target.path)
         return await RevisionAttempt(exchange, body, lease, self._representations, metrics).run()
 
@@ -81,6 +81,7 @@ class RevisionAttempt(Attempt):
 
     async def _verify(self) -> tuple[Reply | None, Sighting | None]:
         lease, exchange = self._lease, self._exchange
+        assert isinstance(lease, Lease)
         if self._in_doubt:
             if lease.why is not Why.LINEAGE:
                 await asyncio.sleep(max(0.0, exchange.rules.apply_delay_seconds - lease.age_seconds))
