@@ -128,7 +128,7 @@ class Process(Halting):
         self.died: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._journal = journal
-        self._resume: asyncio.TimerHandle | None = None
+        self._exiting: asyncio.Task[None] | None = None
         self.context = Context()
         self.context.run(OWNER.set, self)
         self.store = StoreLink(loop, register, scenario, chance, journal, name)
@@ -177,13 +177,24 @@ class Process(Halting):
             return
         self.stands_still = True
         self.origin.give_up()
-        self._resume = self._loop.call_later(seconds, self.resume, context=WORLD)
+        self._loop.call_later(seconds, self.resume, context=WORLD)
 
     def resume(self) -> None:
         """Go on, if it is alive."""
         if not self.is_dead and self.stands_still:
             self._journal.note(self.name, "goes on")
             self._loop.go_on(self)
+
+    def exit(self) -> None:
+        """End as `app.py` has it once the time to drain is over: cancel the writes, wherever they are, and then the rest."""
+        if not (self.is_dead or self.stands_still or self._exiting):
+            self._journal.note(self.name, "exits")
+            self._exiting = self._loop.create_task(self._exit(), context=self.context)
+
+    async def _exit(self) -> None:
+        await self.writes.cancel()
+        await self.tasks.cancel()
+        self.kill()
 
     def kill(self) -> None:
         """End at once: no handler, no finally, nothing runs any more."""

@@ -59,6 +59,7 @@ class Disaster(Enum):
     """What befalls from outside, at any time."""
 
     CRASH = "a process is killed"
+    EXIT = "a process ends in good order, and cancels its writes"
     PAUSE = "a process is stopped"
     PARTITION = "a process loses the store"
     MUTED = "a process's swaps are lost, its loads are not"
@@ -147,7 +148,7 @@ _THEMES: dict[str, dict[str, object]] = {
     "zombies": {"fates": _PLAIN | _ZOMBIES, "disaster_seconds": 1e9},
     "crashes": {
         "fates": _PLAIN | {Fate.SLOW: 40.0}, "trouble_rate": 0.02, "troubles": {Trouble.CRASH: 1.0}, "disaster_seconds": 8.0,
-        "disasters": {Disaster.CRASH: 1.0},
+        "disasters": {Disaster.CRASH: 1.0, Disaster.EXIT: 2.0},
     },
     "pauses": {
         "fates": _PLAIN | {Fate.SLOW: 20.0}, "trouble_rate": 0.03, "troubles": {Trouble.PAUSE: 1.0}, "disaster_seconds": 12.0,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .__main__ import ENOUGH, first_caught
+from .__main__ import ENOUGH, first_caught, parade
 from .mutants import MUTANTS
 from .scenario import Disaster, Fate
 from .world import run
@@ -69,3 +69,11 @@ def test_a_failing_seed_says_how_to_replay_it() -> None:
     done = simulate("--seeds", "3", "--mutant", "no retry")
     assert done.returncode == 1
     assert "replay: ./dev simulate --seed 0 --trace --mutant 'no retry'" in done.stdout
+
+
+def test_a_mutant_that_gets_away_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parade(range(0)) == 1
+    first, *rows = capsys.readouterr().out.splitlines()
+    assert first.split() == ["step", "removed", "seed", "violation"]
+    assert [row[:24].strip() for row in rows] == list(MUTANTS)
+    assert all(row.endswith("NOT CAUGHT in 0 seeds") for row in rows)

@@ -111,6 +111,8 @@ class World:
         match disaster:
             case Disaster.CRASH:
                 victim.kill()
+            case Disaster.EXIT:
+                victim.exit()
             case Disaster.PAUSE:
                 victim.pause(lease_seconds * chance.uniform(0.2, 4.0))
             case Disaster.PARTITION:
