@@ -15,6 +15,7 @@ ENOUGH = 300
 """A mutant that survives so many seeds shows that the simulation is too tame."""
 
 CHUNK = 10
+SIGN_OF_LIFE = 500
 
 
 def results(seeds: Sequence[int], jobs: int) -> Iterator[Result]:
@@ -30,7 +31,9 @@ def campaign(seeds: Sequence[int], jobs: int, mutant: str | None) -> int:
     """Run all seeds and print what came of them; 1 if anything was found. `mutant` is the one that is worn."""
     started = time.monotonic()
     told, faults, operations, virtual, failed = Counter[str](), Counter[str](), 0, 0.0, 0
-    for result in results(seeds, jobs):
+    for count, result in enumerate(results(seeds, jobs)):
+        if count and count % SIGN_OF_LIFE == 0:
+            print(f"{count} seeds, {failed} of them with violations", flush=True)
         told += result.told
         faults += result.faults
         operations += result.operations
