@@ -290,17 +290,18 @@ class Leases:
                 # A renewal writes, but for the end of the lease, what stands already: no load can tell whether it was executed.
                 if event.kind is Kind.RENEW or lost == MAX_LOST_SWAPS:
                     raise
-                # Any other lost reply is settled by a load: what we wrote stands, or it does not (protocol §4).
                 standing = await self._store.load(key)
-                if standing.record is not None and standing.record._replace(lease_end=0.0) == record._replace(lease_end=0.0):
-                    self._remember(key, standing)
-                    return standing, answer
             if isinstance(standing, Swapped):
                 age = snapshot.lineage_age + max(0.0, standing.now - snapshot.now)
                 written = record._replace(lease_end=standing.now + lease_seconds)
                 snapshot = Snapshot(written, standing.stamp, standing.now, snapshot.lineage, age)
                 self._remember(key, snapshot)
                 return snapshot, answer
+            # A lost reply is settled by a look: what we wrote stands, or it does not (protocol §4). A swap that was slow may have been
+            # executed after the first look, so that only the next swap shows it.
+            if lost and standing.record is not None and standing.record._replace(lease_end=0.0) == record._replace(lease_end=0.0):
+                self._remember(key, standing)
+                return standing, answer
             snapshot = standing
 
     def _remember(self, key: StoreKey, snapshot: Snapshot) -> None:

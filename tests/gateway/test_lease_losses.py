@@ -9,6 +9,7 @@ import pytest
 
 from proxy.core.event import Done, GraceRunning, Kind, Why
 from proxy.core.record import NOT_KNOWN, Record, Snapshot, State, Swapped
+from proxy.core.write import CONFIRMS
 from proxy.errors import StoreUnavailable
 from proxy.gateway.lease import Lease, Leases, LeaseTimes
 from proxy.gateway.tasks import Tasks
@@ -154,6 +155,35 @@ def test_a_renewal_is_over_before_a_doubt_is_settled() -> None:
         assert isinstance(await lease.confirm(Kind.PROCEED, NOT_KNOWN), Done)
         await asyncio.sleep(0.5)
         assert isinstance(await lease.finish(Kind.COMMIT), Done)
+
+    lived(story)
+
+
+@pytest.mark.parametrize("kind", [Kind.PROCEED, Kind.SETTLE, Kind.COMMIT, Kind.ABORT, Kind.MARK])
+def test_a_swap_that_is_executed_after_it_was_looked_for(kind: Kind) -> None:
+    """No reply, and nothing to be seen of it; it comes to pass just before it is sent again, which therefore finds it done."""
+
+    async def story(place: Place) -> None:
+        if kind in CONFIRMS:
+            first = await place.begin()
+            await first.finish(Kind.MARK)
+        lease = await place.begin()
+        stamp = lease.snapshot.stamp
+        slow: list[Record] = []
+
+        async def be_late(record: Record) -> None:
+            slow.append(record)
+            if len(slow) == 1:
+                raise StoreUnavailable("no reply")
+            assert isinstance(place.register.swap(KEY, stamp, place.register.lineage, slow[0], TIMES.lease_seconds), Swapped)
+            place.store.before = None
+
+        place.store.before = be_late
+        answer = await (lease.confirm(kind, NOT_KNOWN) if kind in CONFIRMS else lease.finish(kind))
+        assert isinstance(answer, Done)
+        assert len(slow) == 2
+        if kind is Kind.PROCEED:
+            assert isinstance(await lease.finish(Kind.COMMIT), Done)
 
     lived(story)
 
