@@ -51,7 +51,7 @@ SETTINGS: dict[str, dict[str, object]] = {
 REVISION = "/revision/"
 LIMITS = SpoolLimits(1 << 20, 1 << 20)
 MAX_WAITERS = 3
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 4.0
 DRIFT = 2e-4
 
 

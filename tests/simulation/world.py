@@ -14,7 +14,7 @@ import pytest
 from proxy.core.record import NOT_KNOWN, Record, State, Version
 from proxy.core.resource import key_digest, resource_key
 from proxy.core.version import ContentDigest, is_disproved, version_of
-from proxy.gateway import readiness
+from proxy.gateway import lease, readiness
 from proxy.store.port import StoreKey
 
 from .backend import Backend, native_tag
@@ -27,6 +27,7 @@ from .scenario import LAG_SECONDS, Disaster, Scenario, draw, pick
 from .store import Register
 
 SLACK_SECONDS = 5.0
+POLL_SECONDS = (0.01, 0.8)
 LONGEST_SECONDS = 5000.0
 """No run takes this long, in its own time, unless something hangs."""
 
@@ -254,6 +255,8 @@ def _seeded(world: World, seed: int) -> Iterator[None]:
     """Have noclobber draw its numbers from the seed, and say its defects to the journal."""
     logger, defects, state = logging.getLogger("noclobber"), _Defects(world.journal), random.getstate()
     with pytest.MonkeyPatch.context() as patch:
+        # Most of a run would be looks at a lease that another holds.
+        patch.setattr(lease, "POLL_SECONDS", POLL_SECONDS)
         patch.setattr(readiness, "secrets", _Secrets(world.chance))
         patch.setattr(logger, "propagate", False)
         patch.setattr(logger, "handlers", [defects])
