@@ -20,7 +20,10 @@ class Store(Protocol):
     """
 
     async def load(self, key: StoreKey) -> Snapshot:
-        """Read what stands under key: `record` is None and `stamp` is ABSENT when there is nothing."""
+        """Read what stands under key: `record` is None and `stamp` is ABSENT when there is nothing.
+
+        `lineage` and its age are those of the part of the data set that key is in. Only a Redis Cluster has more parts than one.
+        """
 
     async def swap(self, key: StoreKey, expected_stamp: str, lineage: str, record: Record, lease_seconds: float) -> Swapped | Snapshot:
         """Put record in the place of the one stamped expected_stamp (ABSENT: of none), if lineage still is the data set's.

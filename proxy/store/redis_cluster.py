@@ -118,6 +118,8 @@ class Cluster:
     def _node(self, address: Address) -> Batcher:
         node = self._nodes.get(address)
         if node is None:
+            if self._closing:
+                raise StoreRefused("the store is closed")
 
             async def dial() -> Wire:
                 wire = await self._dial(address)

@@ -29,8 +29,11 @@ REFUSAL = re.compile(
 # written nothing then.
 DENIED = re.compile(r"executing the script can't (run this command|access at least one of the keys)|ACL failure in script")
 
-PARTING = frozenset({"READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN", "NOAUTH"})
+PARTING = frozenset({"READONLY", "LOADING", "MASTERDOWN", "NOAUTH"})
 """After these another server may be the right one, under the same name: the next exchange looks for it."""
+
+PATIENCE_SECONDS = 1.0
+"""How old a connection must be before NOREPLICAS ends it as well: loads go on meanwhile, and this trouble can last."""
 
 Argument = str | bytes | int
 Command = tuple[Argument, ...]
@@ -138,6 +141,7 @@ class Line:
     def __init__(self, dial: Dial) -> None:
         self._dial = dial
         self._wire: Wire | None = None
+        self._connected_at = 0.0
 
     async def exchange(self, commands: Sequence[Command], deadline: float) -> list[object]:
         """Send all commands in one piece. Each gets its reply, or the StoreError that tells what is known of it. `deadline` is loop time.
@@ -158,7 +162,7 @@ class Line:
             # One each: an exception that two callers raise would grow one traceback from both.
             replies += [no_reply(exc) for _ in range(len(commands) - len(replies))]
             return replies
-        if any(isinstance(reply, Refusal) and reply.code in PARTING for reply in replies):
+        if any(isinstance(reply, Refusal) and self._ends(reply.code) for reply in replies):
             await self.hang_up()
         return replies
 
@@ -175,12 +179,18 @@ class Line:
             with contextlib.suppress(RedisError, OSError):
                 await wire.disconnect()
 
+    def _ends(self, code: str) -> bool:
+        """Say whether the connection is given up after a refusal with code."""
+        age_seconds = asyncio.get_running_loop().time() - self._connected_at
+        return code in PARTING or (code == "NOREPLICAS" and age_seconds >= PATIENCE_SECONDS)
+
     async def _connected(self) -> Wire:
         # Readable before anything was asked: the server hung up, or said something that nobody waits for.
         if self._wire is not None and await self._wire.can_read():
             await self.hang_up()
         if self._wire is None:
             self._wire = await self._dial()
+            self._connected_at = asyncio.get_running_loop().time()
         return self._wire
 
 

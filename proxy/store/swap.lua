@@ -26,11 +26,6 @@ local is_known = known[1] == lineage
 local stamp = redis.call('HMGET', KEYS[2], 's')[1] or ''
 local is_swap = ARGV[1] and stamp == ARGV[1] and lineage == ARGV[2]
 
--- Redis 6.2 stops plain writes when too few replicas keep up, but not those of scripts. The count is there only where a minimum is set.
-if (is_swap or not is_known) and string.match(info, 'min_slaves_good_slaves:(%d+)') == '0' then
-  return redis.error_reply('NOREPLICAS Not enough good replicas to write.')
-end
-
 -- Failover, restart, flush, moved slot or first use: the age of the lineage counts from here.
 if not is_known then
   -- Whether records can be given an end shows here, while an error still means that nothing was swapped.

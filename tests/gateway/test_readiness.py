@@ -1,5 +1,6 @@
 """Readiness: when writes are granted, and what still works while the store is away or its history has just begun (protocol §1, §10)."""
 
+import asyncio
 import logging
 import time
 from pathlib import Path
@@ -14,7 +15,8 @@ from proxy.gateway.spool import SpoolLimits
 from proxy.origin.http import Address, HttpOrigin
 from proxy.store.memory import MemoryStore
 from proxy.store.port import StoreKey
-from tests.servers import RedisServer, free_port
+from tests.server_groups import ClusterGroup
+from tests.servers import RedisServer, free_port, redis_binary, valkey_binary
 
 from .legacy import Legacy
 from .serving import SHORT, serving, until
@@ -79,6 +81,21 @@ async def test_a_store_that_was_never_there(legacy: Legacy, server: RedisServer)
             return b"etag" in (await door.ask(b"GET", b"/doc")).names
 
         await until(is_tagged)
+
+
+async def test_a_cluster_grants_every_resource_once_it_is_ready(legacy: Legacy, tmp_path: Path) -> None:
+    """Each of its hash tags has a grace of its own, and none may begin only when a resource is first written."""
+    group = ClusterGroup(redis_binary(), tmp_path / "cluster", primaries=1)
+    try:
+        async with serving(legacy.port, store=group.start().url, **SHORT) as door:
+            assert (await door.ask(b"PUT", b"/doc", body=b"x")).kind == "grace"
+            await until(door.is_ready)
+            # The tags were touched within moments of each other.
+            await asyncio.sleep(0.3)
+            for number in range(20):
+                assert (await door.ask(b"PUT", b"/doc/%d" % number, body=b"x")).status != 503
+    finally:
+        group.kill()
 
 
 async def test_a_fresh_file_has_no_grace(legacy: Legacy, tmp_path: Path) -> None:

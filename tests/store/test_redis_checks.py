@@ -96,7 +96,6 @@ async def test_a_safe_server_is_not_warned_of(
 
 
 async def test_too_few_replicas_stop_writes_on_every_make(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
-    """Redis 6.2 lets scripts write all the same: there swap.lua counts the replicas."""
     server = servers()
     store = await opened(server.url)
     key = fresh_key()

@@ -333,6 +333,17 @@ async def test_moved_and_ask_are_followed_once_each(nodes: list[CannedServer], o
     assert asked == [b"ASKING"]
 
 
+async def test_a_node_that_is_asked_gets_the_script_with_its_permission(nodes: list[CannedServer], opened: OpenAt) -> None:
+    first, second = nodes
+    second.special[b"ASKING"] = b"+OK\r\n"
+    second.answer(b"-NOSCRIPT No matching script. Please use EVAL.\r\n", ABSENT_REPLY)
+    store = await opened(url_of(nodes), TIMEOUT_SECONDS)
+    await store.load(fresh_key())
+    first.answer(b"-ASK 1 127.0.0.1:%d\r\n" % port_of(second))
+    assert (await store.load(fresh_key())).record is None
+    assert [command[0] for command in second.commands] == [b"ASKING", b"EVALSHA", b"ASKING", b"EVAL"]
+
+
 async def test_nodes_that_send_each_other_on_are_left_at_the_deadline(nodes: list[CannedServer], opened: OpenAt) -> None:
     first, second = nodes
     first.answer(b"-MOVED 1 127.0.0.1:%d\r\n" % port_of(second))
@@ -382,7 +393,7 @@ async def test_a_touch_that_failed_is_made_up_for(nodes: list[CannedServer], ope
     """A node that comes back may refuse at first: its tags' grace begins as soon as it does not, asked for or not."""
     monkeypatch.setattr(redis_cluster, "VISIT_SECONDS", 0.1)
     first, _ = nodes
-    first.answer(LOADING)
+    first.answer(b"-CLUSTERDOWN Hash slot not served\r\n")
     store = await opened(url_of(nodes), TIMEOUT_SECONDS)
     with pytest.raises(StoreRefused):
         await store.load(fresh_key())

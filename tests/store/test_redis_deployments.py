@@ -13,7 +13,8 @@ from tests.origin.certificate import CERTIFICATE, KEY
 from tests.server_groups import ClusterGroup, SentinelGroup
 from tests.servers import RedisServer, free_port, redis_binary, valkey_binary
 from tests.store.conftest import OpenAt
-from tests.store.contract import OpenStore, StoreContract, fresh_key
+from tests.store.contract import OpenStore, StoreContract, fresh_key, put, without_times
+from tests.store.test_redis import RECORD
 
 
 class RedisContract(StoreContract):
@@ -109,6 +110,24 @@ def sentinel_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     group = SentinelGroup(valkey_binary(), tmp_path_factory.mktemp("sentinel"))
     yield group.start().url
     group.kill()
+
+
+async def test_the_nodes_of_a_cluster_are_spoken_to_with_tls(tmp_path: Path, authority: Path, opened: OpenAt) -> None:
+    """Under the name that they announce, which the certificate must hold."""
+    announced = ["--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname"]
+    port = free_port()
+    group = ClusterGroup(redis_binary(), tmp_path / "cluster", primaries=1, arguments=[*tls_settings(tmp_path, port), *announced])
+    try:
+        group.start()
+        store = await opened(f"rediss+cluster://localhost:{port}?ssl_ca_certs={authority}")
+        key = fresh_key()
+        await put(store, key, RECORD)
+        assert without_times((await store.load(key)).record) == RECORD
+        stranger = await opened(f"rediss+cluster://localhost:{port}")
+        with pytest.raises(StoreUnavailable, match="certificate verify failed"):
+            await stranger.load(key)
+    finally:
+        group.kill()
 
 
 class TestSentinel(RedisContract):
