@@ -97,13 +97,18 @@ class SentinelGroup:
         return fields.get("num-slaves") == "1" and fields.get("num-other-sentinels") == "2"
 
 
+def free_port_with_bus() -> int:
+    """Find a free port that leaves room for the bus's."""
+    while (port := free_port()) + BUS_OFFSET >= 65_536:
+        pass
+    return port
+
+
 class ClusterNode(RedisServer):
     """One node, whose bus has a port as well."""
 
     def _free_port(self) -> int:
-        while (port := free_port()) + BUS_OFFSET >= 65_536:
-            pass
-        return port
+        return free_port_with_bus()
 
 
 class ClusterGroup:

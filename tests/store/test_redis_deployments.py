@@ -10,7 +10,7 @@ import pytest
 from proxy.errors import StoreUnavailable
 from proxy.store.redis import RedisStore
 from tests.origin.certificate import CERTIFICATE, KEY
-from tests.server_groups import ClusterGroup, SentinelGroup
+from tests.server_groups import ClusterGroup, SentinelGroup, free_port_with_bus
 from tests.servers import RedisServer, free_port, redis_binary, valkey_binary
 from tests.store.conftest import OpenAt
 from tests.store.contract import OpenStore, StoreContract, fresh_key, put, without_times
@@ -114,8 +114,8 @@ def sentinel_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 async def test_the_nodes_of_a_cluster_are_spoken_to_with_tls(tmp_path: Path, authority: Path, opened: OpenAt) -> None:
     """Under the name that they announce, which the certificate must hold."""
-    announced = ["--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname"]
-    port = free_port()
+    announced = ["--tls-cluster", "yes", "--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname"]
+    port = free_port_with_bus()
     group = ClusterGroup(redis_binary(), tmp_path / "cluster", primaries=1, arguments=[*tls_settings(tmp_path, port), *announced])
     try:
         group.start()
