@@ -58,6 +58,10 @@ class Cell(NamedTuple):
     strategy: str
     method: str
 
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.point.name}: {self.way.value}, {self.method} on {self.strategy}"
+
     def fault(self, chance: random.Random) -> Fault:
         """The fault to start a process with."""
         reach = 1 if self.point in _RARE or self.way in LATER else chance.randint(1, 3)

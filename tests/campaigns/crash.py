@@ -61,6 +61,7 @@ class Result:
     operations: int
     told: dict[str, int]
     slowest_recovery_seconds: float
+    slowest: str
     slow: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     not_reached: list[str] = field(default_factory=list)
@@ -108,6 +109,7 @@ def _judge(
     table: dict[str, Counter[str]] = {point.name: Counter() for point in Point}
     for verdict in struck:
         table[verdict.cell.point.name][verdict.cell.way.value] += 1
+    slowest = max(struck, key=lambda verdict: verdict.recovery_seconds or 0.0, default=None)
     history = testimony.history
     kills = sum(verdict.cell.way.action is Action.KILL for verdict in struck)
     return Result(
@@ -118,7 +120,8 @@ def _judge(
         struck={point: dict(sorted(ways.items())) for point, ways in table.items()},
         operations=len(history.reads) + len(history.writes),
         told={str(status): count for status, count in sorted(testimony.told.items(), key=str)},
-        slowest_recovery_seconds=round(max((verdict.recovery_seconds or 0.0 for verdict in struck), default=0.0), 2),
+        slowest_recovery_seconds=round(slowest.recovery_seconds or 0.0, 2) if slowest else 0.0,
+        slowest=str(slowest.cell) if slowest else "",
         slow=[str(verdict) for verdict in struck if (verdict.recovery_seconds or 0.0) > RECOVERY_SECONDS],
         stuck=[str(verdict) for verdict in struck if verdict.recovery_seconds is None],
         not_reached=[str(verdict.cell) for verdict in verdicts if not verdict.has_struck],

@@ -75,6 +75,10 @@ class Verdict:
     has_struck: bool
     recovery_seconds: float | None
 
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.cell}: {'never' if self.recovery_seconds is None else f'{self.recovery_seconds:.2f} s'}"
+
 
 class Lane:
     """Two noclobbers on ports of their own: the victim, which is started anew for each trial, and its partner."""
