@@ -16,7 +16,7 @@ from proxy.origin.http import Address, HttpOrigin
 from proxy.store.memory import MemoryStore
 from proxy.store.port import StoreKey
 from tests.server_groups import ClusterGroup
-from tests.servers import RedisServer, free_port, redis_binary, valkey_binary
+from tests.servers import RedisServer, free_port, redis_binary
 
 from .legacy import Legacy
 from .serving import SHORT, serving, until
