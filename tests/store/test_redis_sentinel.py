@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -14,11 +15,12 @@ from proxy.errors import StoreError, StoreRefused, StoreUnavailable
 from proxy.store.redis import RedisStore
 from proxy.store.redis_line import Address
 from proxy.store.redis_script import record_key
-from tests.server_groups import SERVICE, SentinelGroup, wait_until
+from tests.server_groups import SERVICE, SentinelGroup, SentinelServer, wait_until
 from tests.servers import CannedServer, RedisServer, Relay, free_port, redis_binary
 from tests.store.conftest import OpenAt
 from tests.store.contract import fresh_key, put, without_times
 from tests.store.test_redis import ABSENT_REPLY, RECORD
+from tests.store.test_redis_rights import PAGE
 
 TIMEOUT_SECONDS = 0.5
 
@@ -205,6 +207,27 @@ async def test_the_sentinels_have_a_password_of_their_own(servers: Callable[...,
         with pytest.raises(StoreUnavailable, match=reason) as raised:
             await (await opened(f"{url}{query}")).load(fresh_key())
         assert "inner" not in str(raised.value)
+
+
+SENTINEL_RIGHTS = re.findall(r"The sentinels' user needs `(.+?)`", PAGE)[0].split()
+
+
+@pytest.mark.parametrize("missing", [None, *SENTINEL_RIGHTS])
+async def test_the_sentinels_user_needs_the_rights_of_the_manual(
+    valkey: RedisServer, tmp_path: Path, opened: OpenAt, missing: str | None
+) -> None:
+    rights = " ".join(right for right in SENTINEL_RIGHTS if right != missing)
+    sentinel = SentinelServer(redis_binary(), tmp_path / "sentinel", valkey, f"user noclobber on >outer -@all {rights}").start()
+    url = f"redis+sentinel://127.0.0.1:{sentinel.port}/{SERVICE}?sentinel_username=noclobber&sentinel_password=outer"
+    try:
+        store = await opened(url)
+        if missing is None:
+            assert (await store.load(fresh_key())).record is None
+        else:
+            with pytest.raises(StoreUnavailable, match="NOPERM"):
+                await store.load(fresh_key())
+    finally:
+        sentinel.kill()
 
 
 BAD_URLS = [
