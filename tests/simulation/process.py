@@ -146,7 +146,7 @@ class Process(Halting):
         leases = Leases(self.store, scenario.times, self.tasks, MAX_WAITERS, clock, self.troubles)
         routed = {name: RoutedRules(rules(name, scenario.apply_delay_seconds), _metrics()) for name in SETTINGS}
         routes = Routes((parse_template(f"/{name}/{{path*}}"), of_it) for name, of_it in routed.items())
-        arrivals = Arrivals(routes, routed["content"], name_of_via(self.name))
+        arrivals = Arrivals(routes, routed["content"], self.name)
         reading, writing = Reading(self.representations), Writing(self.representations, leases, self.writes, LIMITS)
         self._handler = Handler(arrivals, reading, writing, None)
         by_revision = RevisionReading(self.representations, self.store, scenario.times.grace_seconds)
@@ -216,8 +216,3 @@ class Process(Halting):
 
 async def _serve(handler: Handler, request: Request) -> None:
     await handler(request.as_request())
-
-
-def name_of_via(name: str) -> str:
-    """A pseudonym for Via."""
-    return name.replace(" ", "-")
