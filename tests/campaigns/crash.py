@@ -33,6 +33,7 @@ from tests.e2e.processes import Child
 
 LATEST_SECONDS = 1.0
 """After this the backend has applied whatever it ever will."""
+TICK_SECONDS = 0.02
 READS_MAY = (404, 502, 503, 504, LOST)
 WRITES_MAY = (404, 412, 422, 503, 504, LOST)
 
@@ -50,11 +51,12 @@ class Campaign:
 @dataclass(slots=True)
 class Result:
     """What came of it. `struck` counts by point, and then by way. `slow` are the trials after which a resource was writable too late,
-    `stuck` those after which it was not at all.
+    `stuck` those after which it was not at all: on a machine with long stalls the one may say more of it than of noclobber.
     """
 
     store: str
     seconds: float
+    longest_stall_seconds: float
     kills: int
     stops: int
     struck: dict[str, dict[str, int]]
@@ -77,21 +79,41 @@ class Result:
         return not any(bad) and self.kills > 0
 
 
-async def _try_all(campaign: Campaign, upstream_port: int, store: str, directory: Path) -> tuple[list[Verdict], Testimony]:
-    testimony = Testimony(READS_MAY, WRITES_MAY)
-    verdicts: list[Verdict] = []
+@dataclass(slots=True)
+class Story:
+    """What a campaign leaves to be judged. `stall_seconds` is the longest time for which this process did not have its turn."""
+
+    testimony: Testimony = field(default_factory=lambda: Testimony(READS_MAY, WRITES_MAY))
+    verdicts: list[Verdict] = field(default_factory=list)
+    seconds: float = 0.0
+    stall_seconds: float = 0.0
+
+    async def watch(self) -> None:
+        """Measure the stalls, until cancelled."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(TICK_SECONDS)
+            self.stall_seconds = max(self.stall_seconds, time.monotonic() - before - TICK_SECONDS)
+
+
+async def _try_all(campaign: Campaign, upstream_port: int, store: str, directory: Path) -> Story:
+    story = Story()
     trials = iter(enumerate(campaign.cells))
+    started = time.monotonic()
+    watch = asyncio.get_running_loop().create_task(story.watch())
     async with Nursery() as nursery, asyncio.TaskGroup() as group:
         for number in range(campaign.lanes):
             lane = Lane(number, nursery, upstream_port, store, directory)
-            group.create_task(_go_through(lane, trials, campaign.seed, testimony, verdicts))
-    return verdicts, testimony
+            group.create_task(_go_through(lane, trials, campaign.seed, story))
+    watch.cancel()
+    story.seconds = time.monotonic() - started
+    return story
 
 
-async def _go_through(lane: Lane, trials: Iterator[tuple[int, Cell]], seed: int, testimony: Testimony, verdicts: list[Verdict]) -> None:
+async def _go_through(lane: Lane, trials: Iterator[tuple[int, Cell]], seed: int, story: Story) -> None:
     await lane.open()
     for number, cell in trials:
-        verdicts.append(await Trial(number, cell, lane, testimony, random.Random(f"{seed} {number}")).run())
+        story.verdicts.append(await Trial(number, cell, lane, story.testimony, random.Random(f"{seed} {number}")).run())
 
 
 async def _log(port: int) -> dict[str, Sequence[str]]:
@@ -102,10 +124,9 @@ async def _log(port: int) -> dict[str, Sequence[str]]:
     return {resource: [entry["write"] for entry in entries] for resource, entries in log.items()}
 
 
-def _judge(
-    campaign: Campaign, seconds: float, verdicts: Sequence[Verdict], testimony: Testimony, log: dict[str, Sequence[str]], said: str
-) -> Result:
-    struck = [verdict for verdict in verdicts if verdict.has_struck]
+def _judge(campaign: Campaign, story: Story, log: dict[str, Sequence[str]], said: str) -> Result:
+    testimony = story.testimony
+    struck = [verdict for verdict in story.verdicts if verdict.has_struck]
     table: dict[str, Counter[str]] = {point.name: Counter() for point in Point}
     for verdict in struck:
         table[verdict.cell.point.name][verdict.cell.way.value] += 1
@@ -114,7 +135,8 @@ def _judge(
     kills = sum(verdict.cell.way.action is Action.KILL for verdict in struck)
     return Result(
         store=campaign.store,
-        seconds=round(seconds, 1),
+        seconds=round(story.seconds, 1),
+        longest_stall_seconds=round(story.stall_seconds, 2),
         kills=kills,
         stops=len(struck) - kills,
         struck={point: dict(sorted(ways.items())) for point, ways in table.items()},
@@ -124,7 +146,7 @@ def _judge(
         slowest=str(slowest.cell) if slowest else "",
         slow=[str(verdict) for verdict in struck if (verdict.recovery_seconds or 0.0) > RECOVERY_SECONDS],
         stuck=[str(verdict) for verdict in struck if verdict.recovery_seconds is None],
-        not_reached=[str(verdict.cell) for verdict in verdicts if not verdict.has_struck],
+        not_reached=[str(verdict.cell) for verdict in story.verdicts if not verdict.has_struck],
         points_never_reached=[point for point, ways in table.items() if not ways],
         unexpected=dict(testimony.unexpected),
         complaints=[line for line in said.splitlines() if "Traceback" in line or " ERROR " in line],
@@ -139,11 +161,9 @@ def run(campaign: Campaign, directory: Path) -> Result:
         backend = stack.enter_context(Child(command, directory / "backend.log"))
         port = int(backend.wait_for_line(LISTENING)[1])
         store = stack.enter_context(open_store(campaign.store, directory))
-        started = time.monotonic()
-        verdicts, testimony = asyncio.run(_try_all(campaign, port, store, directory))
-        seconds = time.monotonic() - started
+        story = asyncio.run(_try_all(campaign, port, store, directory))
         said = "".join(path.read_text(errors="replace") for path in sorted(directory.glob("lane-*.log")))
-        return _judge(campaign, seconds, verdicts, testimony, asyncio.run(_log(port)), said)
+        return _judge(campaign, story, asyncio.run(_log(port)), said)
 
 
 def main() -> int:

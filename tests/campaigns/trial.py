@@ -93,8 +93,14 @@ class Lane:
         self.victim_pid = 0
 
     async def open(self) -> None:
-        """Start the partner."""
-        await self._start(self.partner_port)
+        """Start the partner, and wait until writes are granted."""
+        admin_port = lasting_port()
+        await self._start(self.partner_port, admin_port)
+        wire = Wire(admin_port)
+        async with asyncio.timeout(START_SECONDS):
+            while (await wire.ask("GET", "/readyz")).status != 200:  # noqa: ASYNC110 - nothing announces it
+                await asyncio.sleep(0.05)
+        wire.close()
 
     async def start_victim(self, fault: Fault | None) -> None:
         """Start the victim in the place of the one that may be there, and wait until it takes connections."""
@@ -106,7 +112,7 @@ class Lane:
 
     async def revive_victim(self, fault: Fault | None = None) -> None:
         """Start the victim where none is any more."""
-        self.victim_pid = await self._start(self.victim_port, *([] if fault is None else ["--fault", str(fault)]))
+        self.victim_pid = await self._start(self.victim_port, 0, *([] if fault is None else ["--fault", str(fault)]))
 
     async def hear_victim(self) -> str:
         """Wait for what becomes of the victim."""
@@ -116,9 +122,9 @@ class Lane:
         """Let a stopped victim go on."""
         self._nursery.signal(self.victim_pid, signal.SIGCONT)
 
-    async def _start(self, port: int, *more: str) -> int:
+    async def _start(self, port: int, admin_port: int, *more: str) -> int:
         settings = {f"NOCLOBBER__{name}": str(value) for name, value in SETTINGS.items()}
-        listeners = ["--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
+        listeners = ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin_port}"]
         pid = await self._nursery.start([*self._arguments, *listeners, *more], settings, self._log)
         async with asyncio.timeout(START_SECONDS):
             wire = Wire(port)
