@@ -50,8 +50,10 @@ class Campaign:
 
 @dataclass(slots=True)
 class Result:
-    """What came of it. `struck` counts by point, and then by way. `slow` are the trials after which a resource was writable too late,
-    `stuck` those after which it was not at all: on a machine with long stalls the one may say more of it than of noclobber.
+    """What came of it. `struck` counts by point, and then by way.
+
+    `slow` are the trials after which a resource was writable too late, `stuck` those after which it was not at all. Where the longest
+    stall comes near to a second, the machine was too busy for `slow` to say anything of noclobber.
     """
 
     store: str
