@@ -8,9 +8,6 @@ import pytest
 from proxy.store.redis import RedisStore
 from tests.servers import RedisServer, makes, valkey_binary
 
-# The contract is not a test module by name, and its assertions are to explain themselves all the same.
-pytest.register_assert_rewrite("tests.store.contract")
-
 BINARIES = makes()
 
 OpenAt = Callable[..., Awaitable[RedisStore]]
