@@ -65,7 +65,7 @@ class Single(Rig):
     async def _flush(self) -> Renewed:
         since = time.monotonic()
         await self._command("FLUSHALL")
-        return Renewed(since, since)
+        return Renewed(since, time.monotonic())
 
     async def _command(self, *words: str) -> None:
         reply = await asyncio.to_thread(self._server.command, *words)
