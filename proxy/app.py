@@ -226,6 +226,8 @@ def _routed(route: Route, metrics: Metrics) -> RoutedRules:
         put_etag=route.put_etag,
         safe_methods=route.safe_methods,
         absent=route.absent,
+        hop_tags=route.hop_tags,
+        cors=route.cors,
         is_guarded=route.guarded,
         apply_delay_seconds=route.apply_delay_seconds,
     )

@@ -28,6 +28,7 @@ PURE = frozenset(
         "http",
         "datetime",
         "calendar",
+        "zlib",
     }
 )
 """What the core may import of the standard library: nothing that has a clock, a socket, a task, a log or a die in it."""

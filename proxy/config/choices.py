@@ -84,6 +84,20 @@ class SafeMethods(Enum):
     IGNORE = "ignore"
 
 
+class HopTags(Enum):
+    """Whether what hops do to a tag is undone."""
+
+    UNDO = "undo"
+    EXACT = "exact"
+
+
+class Cors(Enum):
+    """Whether what a script in a browser needs is added to a backend's CORS fields."""
+
+    BACKEND = "backend"
+    OFF = "off"
+
+
 class Absent(Enum):
     """What a conditional request for something that does not exist gets."""
 

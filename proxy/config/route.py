@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from ..core.resource import Template, parse_template
 from ..core.version import Strategy
-from .choices import Absent, AfterWrite, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify, Writers
+from .choices import Absent, AfterWrite, Cors, HopTags, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify, Writers
 from .forms import check_name, check_template
 from .notes import formed, plain, seconds
 
@@ -93,6 +93,20 @@ class Route(Struct, frozen=True, kw_only=True):
             "404 or 412 for clients that expect the other: they report a wrong error.",
         ),
     ] = Absent.RFC
+    hop_tags: Annotated[
+        HopTags,
+        plain(
+            "Whether a tag that a compressing hop has weakened or marked (W/, -gzip, ;br) counts as the tag that it was made of.",
+            "exact behind such a hop: conditional writes get 412. undo where a backend's own tags differ in nothing else: lost updates.",
+        ),
+    ] = HopTags.UNDO
+    cors: Annotated[
+        Cors,
+        plain(
+            "Whether, where the backend speaks CORS, scripts may read ETag and send If-Match; off leaves its fields as they are.",
+            "off: pages of other origins see no tag and cannot write conditionally.",
+        ),
+    ] = Cors.BACKEND
     guarded: Annotated[
         bool, plain("Whether requests are protected at all; false passes them through untouched.", "false: lost updates, as without us.")
     ] = True

@@ -9,6 +9,7 @@ from enum import Enum
 from hashlib import sha256
 
 from .etag import EntityTag, TagList, parse_tag
+from .hops import state_of, unmarked
 from .record import Version
 from .resource import ResourceKey
 
@@ -65,8 +66,8 @@ class ContentDigest:
 
 
 def version_of(tag: EntityTag | None) -> Version:
-    """The version that a strong tag names; NOT_KNOWN for None."""
-    return Version("" if tag is None else tag.opaque.decode("latin-1"))
+    """The version that a strong tag names, whatever variant of it; NOT_KNOWN for None."""
+    return Version("" if tag is None else state_of(tag.opaque).decode("latin-1"))
 
 
 # A space cannot stand in an entity tag (RFC 9110 §8.8.3), so no version begins with one by itself.
@@ -88,4 +89,12 @@ def is_named(tags: TagList | None, version: Version) -> bool:
     if not isinstance(tags, tuple):
         return False
     opaque = version.removeprefix(_DISPROVED).encode("latin-1")
-    return any(tag.opaque == opaque and not tag.weak for tag in tags)
+    return any(not tag.weak and state_of(tag.opaque) == opaque for tag in tags)
+
+
+def may_be_named(tags: TagList | None, version: Version) -> bool:
+    """Whether a list names version once the marks of hops are off it: good enough to go on to a GET, never to a verdict."""
+    if is_named(tags, version):
+        return True
+    opaque = version.removeprefix(_DISPROVED).encode("latin-1")
+    return isinstance(tags, tuple) and any(state_of(form) == opaque for tag in tags for form, _ in unmarked(tag))

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..core.fields import RequestFields
-from ..core.precondition import Conditions
+from ..core.hops import Undone, has_marks
+from ..core.precondition import IF_MATCH, IF_NONE_MATCH, Conditions
 from ..core.resource import ResourceKey, key_digest
 from ..core.target import Target
 from ..origin.port import StreamedBody
 from ..store.port import StoreKey
-from .rules import Rules, SafeMethods
+from .rules import HopTags, Rules, SafeMethods
 
 # A compressing backend would give one state as many tags as codings; asked for identity, it gives one.
 _IDENTITY = b"Accept-Encoding: identity\r\n"
@@ -18,6 +19,7 @@ _IDENTITY = b"Accept-Encoding: identity\r\n"
 METHODS_WITH_BODY = frozenset({b"PUT", b"POST", b"PATCH"})
 # A look under the lease must not be answered by a cache on the way.
 _FRESH = b"Cache-Control: no-cache\r\n"
+_LISTS = (b"if-match:", b"if-none-match:")
 
 
 class RequestBody(Protocol):
@@ -38,7 +40,8 @@ class Exchange:
     """A request whose head has been judged, and what is learned of it while it is served.
 
     `via` is the Via line that this hop adds. Times are in seconds; `waiting_seconds` is what the client took to send its body.
-    `replay_key` is empty where the client sent no Idempotency-Key, and as long as its body has not been read.
+    `replay_key` is empty where the client sent no Idempotency-Key, and as long as its body has not been read. `undone` is the kind of mark
+    that a hop had left on the tag that decided, empty where there was none.
     """
 
     method: bytes
@@ -54,6 +57,7 @@ class Exchange:
     verdict: str = ""
     outcome: str = ""
     replay_key: str = ""
+    undone: str = ""
 
     @property
     def store_key(self) -> StoreKey:
@@ -71,6 +75,11 @@ class Exchange:
         conditions = self.conditions
         return not (conditions.if_match is None and conditions.if_none_match is None and conditions.if_unmodified_since is None)
 
+    def undo(self, undone: Undone) -> None:
+        """Go on with the conditions as they would have come without hops."""
+        self.conditions = undone.conditions
+        self.undone = undone.kind or self.undone
+
     def lines_to_read(self) -> bytes:
         """The fields of a GET whose answer is tagged here: no conditions, no range, identity coding."""
         return b"".join((*self.fields.passing, *self.fields.content, _IDENTITY, self.via))
@@ -81,6 +90,9 @@ class Exchange:
         conditions = fields.condition_lines
         if self.rules.safe_methods is SafeMethods.IGNORE:
             conditions = [line for line in conditions if line.lower().startswith(b"if-range:")]
+        elif conditions and self.rules.hop_tags is HopTags.UNDO and has_marks(self.conditions):
+            # The backend does not know a tag that a hop has marked: it would refuse what is judged to pass here.
+            conditions = [line for line in conditions if not line.lower().startswith(_LISTS)]
         ranges = [b"Range: %b\r\n" % value for value in fields.ranges]
         return b"".join((*fields.passing, *fields.content, *conditions, *ranges, _IDENTITY, self.via))
 
@@ -94,7 +106,16 @@ class Exchange:
 
     def lines_to_write_conditionally(self) -> bytes:
         """The fields of a guarded write to a backend that enforces its own tags as well."""
-        return b"".join((*self.fields.passing, *self.fields.content, *self.fields.condition_lines, _IDENTITY, self.via))
+        conditions = self.fields.condition_lines
+        if self.undone:
+            # The backend is told its own tag: the one that came bears the mark of a hop.
+            conditions = [line for line in conditions if not line.lower().startswith(_LISTS)]
+            for name, tags in ((IF_MATCH, self.conditions.if_match), (IF_NONE_MATCH, self.conditions.if_none_match)):
+                if isinstance(tags, tuple):
+                    conditions.append(b"%b: %b\r\n" % (name.title(), b", ".join(map(bytes, tags))))
+                elif tags is not None:
+                    conditions.append(b"%b: *\r\n" % name.title())
+        return b"".join((*self.fields.passing, *self.fields.content, *conditions, _IDENTITY, self.via))
 
     def lines_to_pass(self) -> bytes:
         """The fields of a request that is none of our business."""

@@ -141,6 +141,8 @@ class Handler:
             metrics.upstream.observe(upstream)
         if exchange is not None and exchange.verdict:
             metrics.count_verdict(exchange.verdict)
+            if exchange.undone:
+                metrics.count_undone(exchange.undone)
         if self._log is not None:
             verdict, outcome, path = ("", "", b"") if exchange is None else (exchange.verdict, exchange.outcome, exchange.target.path)
             kind = (request.method, routed.rules.name, reply.status, verdict, outcome)

@@ -1,12 +1,13 @@
 """Judging a write: its preconditions held against what a look at the resource found, and the refusal when it may not go on."""
 
 from ..core.conflict import Problem, Received
+from ..core.hops import undo_for_write
 from ..core.precondition import IF_NONE_MATCH, IF_UNMODIFIED_SINCE, Absent, Judgement, Present, Verdict, evaluate
 from .exchange import Exchange
 from .metrics import RouteMetrics
 from .reply import Reply, problem
 from .representation import Sighting
-from .rules import Missing, OnAbsent
+from .rules import HopTags, Missing, OnAbsent
 
 DATE_TRUST_SECONDS = 2.0
 """A Last-Modified younger than this says nothing yet: a second write in the same second would leave the date as it is."""
@@ -14,6 +15,8 @@ DATE_TRUST_SECONDS = 2.0
 
 def judge(exchange: Exchange, sighting: Sighting, metrics: RouteMetrics) -> Reply | None:
     """Hold the preconditions against what was seen; a reply when the write may not go on."""
+    if sighting.tag is not None and exchange.rules.hop_tags is HopTags.UNDO:
+        exchange.undo(undo_for_write(exchange.conditions, sighting.tag, sighting.maker))
     judgement = evaluate(exchange.method, exchange.conditions, sighting.current)
     if exchange.rules.missing is Missing.REQUIRE and _rests_on_no_date(exchange, sighting):
         return required(exchange, metrics)

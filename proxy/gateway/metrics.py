@@ -83,6 +83,7 @@ class RouteMetrics:
         self._requests: dict[tuple[str, int], Counter] = {}
         self._verdicts: dict[str, Counter] = {}
         self._conflicts: dict[str, Counter] = {}
+        self._undone: dict[str, Counter] = {}
         self.duration = metrics.request_duration.labels(route)
         self.upstream = metrics.upstream_duration.labels(route)
         self.overhead = metrics.overhead.labels(route)
@@ -106,6 +107,13 @@ class RouteMetrics:
         child = self._verdicts.get(verdict)
         if child is None:
             child = self._verdicts[verdict] = self._metrics.preconditions.labels(self._route, verdict)
+        child.inc()
+
+    def count_undone(self, kind: str) -> None:
+        """Count one request whose tag bore the mark of a hop. `kind` is one of `core/hops.py`'s KINDS."""
+        child = self._undone.get(kind)
+        if child is None:
+            child = self._undone[kind] = self._metrics.tags_undone.labels(self._route, kind)
         child.inc()
 
     def count_conflict(self, kind: str) -> None:
@@ -144,6 +152,12 @@ class Metrics:
             "noclobber_preconditions", "Requests with preconditions, by what these came to.", ["route", "verdict"], registry=registry
         )
         self.conflicts = Counter("noclobber_conflicts", "Writes refused to save an update.", ["route", "kind"], registry=registry)
+        self.tags_undone = Counter(
+            "noclobber_tags_undone",
+            "Requests with a tag that a hop in front of us had weakened or marked, by what it had done.",
+            ["route", "kind"],
+            registry=registry,
+        )
         self.unknown_outcomes = Counter(
             "noclobber_unknown_outcomes", "Writes of which nobody can say whether they were applied.", by_route, registry=registry
         )

@@ -6,16 +6,18 @@ from time import perf_counter
 from ..core.conflict import Problem, Received
 from ..core.etag import EntityTag
 from ..core.fields import AnswerFields, lines_of_304, read_answer_fields
+from ..core.hops import Backend, undo_for_read
 from ..core.precondition import Judgement, Present, Verdict, applies_range, evaluate
 from ..core.ranges import ByteRange, RangeOutcome, select_range
 from ..core.resource import ResourceKey
+from ..core.variant import VariantDigest
 from ..core.version import ContentDigest, Strategy
 from ..errors import Delivery, OriginError, OriginTimeout
 from ..origin.port import OriginAnswer, OriginRequest
 from .exchange import Exchange
 from .reply import Held, Reply, Streamed, Unsent, own_lines, problem, relay
 from .representation import REPRESENTATION_STATUSES, Representations
-from .rules import SafeMethods
+from .rules import HopTags, SafeMethods
 from .spool import Spool
 
 REMEMBERED_NATIVE = 65536
@@ -106,7 +108,7 @@ class Reading:
         exchange.upstream_seconds += perf_counter() - started
         return content
 
-    async def _hold(self, exchange: Exchange, answer: OriginAnswer, digest: ContentDigest) -> Spool:
+    async def _hold(self, exchange: Exchange, answer: OriginAnswer, digest: ContentDigest | VariantDigest) -> Spool:
         """Take the content in, and digest it, until it ends or is too large to be tagged."""
         spool = Spool(self._representations.hold_limits)
         started = perf_counter()
@@ -128,7 +130,7 @@ class Reading:
 
     def _answer_native(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag, asked: bytes) -> Reply:
         current = self._representations.present(fields, tag, time.time()) if exchange.has_conditions else Present(tag, None)
-        refused = self._refuse(exchange, self._judge(exchange, current), fields, tag)
+        refused = self._refuse(exchange, self._judge(exchange, current, self._representations.native_marks(exchange.key)), fields, tag)
         if refused is not None:
             answer.abandon()
             return refused
@@ -165,9 +167,11 @@ class Reading:
             return Reply(answer.status, answer.reason, lines, Unsent(size), fields.date)
         return Reply(answer.status, answer.reason, lines, content if isinstance(content, bytes) else Held(content, 0, size), fields.date)
 
-    def _judge(self, exchange: Exchange, current: Present) -> Judgement:
+    def _judge(self, exchange: Exchange, current: Present, maker: Backend = Backend.OURS) -> Judgement:
         if not exchange.has_conditions or exchange.rules.safe_methods is SafeMethods.IGNORE:
             return _PROCEED
+        if current.tag is not None and exchange.rules.hop_tags is HopTags.UNDO:
+            exchange.undo(undo_for_read(exchange.conditions, current.tag, maker))
         judgement = evaluate(exchange.method, exchange.conditions, current)
         exchange.verdict = judgement.verdict.name.lower()
         return judgement

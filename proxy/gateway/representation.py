@@ -10,8 +10,10 @@ from time import perf_counter
 from ..core.dates import parse_http_date
 from ..core.etag import EntityTag
 from ..core.fields import AnswerFields, read_answer_fields
+from ..core.hops import Backend, is_marked
 from ..core.precondition import Absent, Current, Present, Unreadable
 from ..core.resource import ResourceKey
+from ..core.variant import VariantDigest
 from ..core.version import ContentDigest, Strategy, native_tag
 from ..errors import OriginError
 from ..origin.port import Origin, OriginAnswer, OriginRequest
@@ -24,6 +26,9 @@ from .spool import Spool, SpoolLimits
 REPRESENTATION_STATUSES = frozenset({200, 203})
 ABSENT_STATUSES = frozenset({404, 410})
 REMEMBERED_DISPROVED = 65536
+REMEMBERED_MARKED = 65536
+# What stands in AnswerFields.coding where the content is not coded.
+_IDENTITY = frozenset({b"", b"identity,"})
 MAX_RELAYED_BYTES = 1 << 20
 """How much of a refusal's body is kept to be passed on to a writer; a longer one is cut off whole."""
 
@@ -32,13 +37,14 @@ MAX_RELAYED_BYTES = 1 << 20
 class Sighting:
     """What a look at a resource found. `refusal` is the backend's own answer where it showed no representation.
 
-    `content_tag` is what the content alone would be tagged with; None where that was not worth reading it.
+    `content_tag` is what the content alone would be tagged with; None where that was not worth reading it. `maker` made the tag.
     """
 
     current: Current
     is_native: bool
     refusal: Reply | None = None
     content_tag: EntityTag | None = None
+    maker: Backend = Backend.OURS
 
     @property
     def tag(self) -> EntityTag | None:
@@ -54,6 +60,7 @@ class Representations:
         self.salt: bytes | None = None
         self.max_tagged_bytes = max_tagged_bytes
         self._disproved: dict[ResourceKey, None] = {}
+        self._marked: dict[ResourceKey, None] = {}
         # One byte over the cap may be taken in before it is noticed that the body is too large to be tagged.
         self.hold_limits = replace(limits, max_bytes=1 << 62)
 
@@ -80,15 +87,32 @@ class Representations:
         strategy = exchange.rules.strategy
         if strategy is Strategy.CONTENT or (strategy is Strategy.AUTO and exchange.key in self._disproved):
             return None
-        return native_tag(fields.etags)
+        if not fields.etags:
+            return None
+        tag = native_tag(fields.etags)
+        if tag is None or is_marked(tag):
+            self._note_marked(exchange.key)
+        return tag
 
-    def digest(self, exchange: Exchange, fields: AnswerFields, length: int | None) -> ContentDigest | None:
+    def native_marks(self, key: ResourceKey) -> Backend:
+        """What is known of the backend's own tags of a resource. Nothing is kept over a restart, or told to another process."""
+        return Backend.MARKS_SOME if key in self._marked else Backend.MARKS_NONE
+
+    def _note_marked(self, key: ResourceKey) -> None:
+        """Note that the backend's own tags look like those that a hop has marked: from now on such a mark is part of the tag."""
+        self._marked[key] = None
+        if len(self._marked) > REMEMBERED_MARKED:
+            del self._marked[next(iter(self._marked))]
+
+    def digest(self, exchange: Exchange, fields: AnswerFields, length: int | None) -> ContentDigest | VariantDigest | None:
         """A digest to feed the content to; None where it is not to be tagged: too large, no salt yet, or the strategy is native."""
         if exchange.rules.strategy is Strategy.NATIVE or self.salt is None:
             return None
         if length is not None and length > self.max_tagged_bytes:
             return None
-        return ContentDigest(self.salt, exchange.key, fields.coding)
+        if fields.coding in _IDENTITY:
+            return ContentDigest(self.salt, exchange.key)
+        return VariantDigest(self.salt, exchange.key, fields.coding, self.max_tagged_bytes)
 
     def present(self, fields: AnswerFields, tag: EntityTag | None, now: float) -> Present:
         """The validators of a representation (RFC 9110 §8.8). Two Last-Modified lines are no date."""
@@ -119,7 +143,8 @@ class Representations:
             return Sighting(Unreadable(answer.status), False, refusal)
         tag = self.native_tag(exchange, fields)
         if tag is not None:
-            return Sighting(self.present(fields, tag, now), True, content_tag=await self._skim(exchange, fields, answer))
+            content_tag = await self._skim(exchange, fields, answer)
+            return Sighting(self.present(fields, tag, now), True, content_tag=content_tag, maker=self.native_marks(exchange.key))
         digest = self.digest(exchange, fields, answer.content_length)
         if digest is not None and await self._feed(answer, digest):
             tag = digest.tag()
@@ -127,7 +152,7 @@ class Representations:
             answer.abandon()
         return Sighting(self.present(fields, tag, now), False, content_tag=tag)
 
-    async def _feed(self, answer: OriginAnswer, digest: ContentDigest) -> bool:
+    async def _feed(self, answer: OriginAnswer, digest: ContentDigest | VariantDigest) -> bool:
         """Digest the content without keeping it; False when it turns out too large to be tagged."""
         size = 0
         while piece := await answer.read():

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from ..config.choices import Absent as OnAbsent
-from ..config.choices import AfterWrite, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify
+from ..config.choices import AfterWrite, Cors, HopTags, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify
 from ..core.version import Strategy
 
-__all__ = ["AfterWrite", "Missing", "OnAbsent", "OnStoreLoss", "PutEtag", "Rules", "SafeMethods", "Unrecorded", "Verify"]
+__all__ = ["AfterWrite", "Cors", "HopTags", "Missing", "OnAbsent", "OnStoreLoss", "PutEtag", "Rules", "SafeMethods", "Unrecorded", "Verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +23,7 @@ class Rules:
     put_etag: PutEtag = PutEtag.SEND
     safe_methods: SafeMethods = SafeMethods.EVALUATE
     absent: OnAbsent = OnAbsent.RFC
+    hop_tags: HopTags = HopTags.UNDO
+    cors: Cors = Cors.BACKEND
     is_guarded: bool = True
     apply_delay_seconds: float = 10.0

@@ -14,7 +14,7 @@ from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
 from ..core.outcome import Outcome
 from ..core.precondition import NO_CONDITIONS
 from ..core.record import NOT_KNOWN, Version
-from ..core.version import is_named
+from ..core.version import is_named, may_be_named
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from ..store.port import StoreKey
 from .attempt import Attempt
@@ -199,5 +199,5 @@ def _is_likely_stale(exchange: Exchange, remembered: Version) -> bool:
         return False
     conditions = exchange.conditions
     if conditions.if_match is not None:
-        return isinstance(conditions.if_match, tuple) and not is_named(conditions.if_match, remembered)
+        return isinstance(conditions.if_match, tuple) and not may_be_named(conditions.if_match, remembered)
     return conditions.if_none_match is Wildcard.ANY or is_named(conditions.if_none_match, remembered)
