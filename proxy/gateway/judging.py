@@ -69,7 +69,8 @@ def _refusal(exchange: Exchange, sighting: Sighting, judgement: Judgement, metri
     path = exchange.target.path
     if isinstance(sighting.current, Absent):
         metrics.count_conflict("gone")
-        return problem(Problem.GONE, "Nothing is here (any more).", path, received=received)
+        # A 404 may hide what this client must not see: what it sent is not held up to it, and any tag gets the same octets.
+        return problem(Problem.GONE, "Nothing is here (any more).", path)
     if because == IF_NONE_MATCH:
         metrics.count_conflict("exists")
         return problem(Problem.EXISTS, "Something is here that the precondition excludes.", path, received=received, current=sighting.tag)

@@ -126,7 +126,8 @@ class Writing:
         if _is_likely_stale(exchange, remembered) and (refused := await self._look(exchange, metrics)) is not None:
             return refused
         if not await leases.take_turn(key, until):
-            return problem(Problem.BUSY, "Too many writes of this resource are waiting.", exchange.target.path)
+            busy = problem(Problem.BUSY, "Too many writes of this resource are waiting.", exchange.target.path)
+            return await self._unless_refused(exchange, metrics, busy)
         try:
             # While this writer waited, another may have made its tag stale.
             latest = leases.remembered_version(key)
@@ -137,6 +138,16 @@ class Writing:
             return await self._in_turn(exchange, key, body, until, metrics)
         finally:
             leases.end_turn(key)
+
+    async def _unless_refused(self, exchange: Exchange, metrics: RouteMetrics, otherwise: Reply) -> Reply:
+        """Have a look before a 503 says that nothing was looked at, where a wrong tag would have been given one.
+
+        Without it, of those who may not read the resource, the ones whose tag is right would be told to wait, and the others 403.
+        """
+        is_looked_at = exchange.names_a_state and not exchange.replay_key
+        if not is_looked_at or self._leases.remembered_version(exchange.store_key) == NOT_KNOWN:
+            return otherwise
+        return await self._look(exchange, metrics) or otherwise
 
     async def _look(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
         """Refuse without a lease: where the tag is not the remembered one, a GET that shows yet another proves it stale."""
@@ -150,7 +161,7 @@ class Writing:
         """What the route asks for when no lease can be had for want of a store (protocol §10)."""
         mode = exchange.rules.on_store_loss
         if mode is OnStoreLoss.DENY or (mode is OnStoreLoss.VERIFY_ONLY and self._representations.salt is None):
-            return problem(Problem.STORE_AWAY, detail, exchange.target.path)
+            return await self._unless_refused(exchange, metrics, problem(Problem.STORE_AWAY, detail, exchange.target.path))
         if mode is OnStoreLoss.OPEN:
             exchange.conditions = NO_CONDITIONS
         metrics.store_loss_writes.inc()
@@ -171,9 +182,11 @@ class Writing:
             metrics.lease_wait.observe(self._leases.clock() + self._leases.times.lease_wait_seconds - until)
         if isinstance(lease, GraceRunning):
             detail = "The store's history has just begun anew, and writes granted before that may still be under way."
-            return problem(Problem.GRACE, detail, exchange.target.path, retry_after_seconds=lease.seconds)
+            grace = problem(Problem.GRACE, detail, exchange.target.path, retry_after_seconds=lease.seconds)
+            return await self._unless_refused(exchange, metrics, grace)
         if isinstance(lease, Busy):
-            return problem(Problem.BUSY, "Another write of this resource is under way.", exchange.target.path)
+            busy = problem(Problem.BUSY, "Another write of this resource is under way.", exchange.target.path)
+            return await self._unless_refused(exchange, metrics, busy)
         if isinstance(lease, InFlight):
             return _in_flight(exchange, lease.seconds)
         if isinstance(lease, Reused):
