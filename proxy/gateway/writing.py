@@ -140,12 +140,11 @@ class Writing:
             leases.end_turn(key)
 
     async def _unless_refused(self, exchange: Exchange, metrics: RouteMetrics, otherwise: Reply) -> Reply:
-        """Have a look before a 503 says that nothing was looked at, where a wrong tag would have been given one.
+        """Have a look before a 503, because a tag that is not the remembered one was given a look as well.
 
         Without it, of those who may not read the resource, the ones whose tag is right would be told to wait, and the others 403.
         """
-        is_looked_at = exchange.names_a_state and not exchange.replay_key
-        if not is_looked_at or self._leases.remembered_version(exchange.store_key) == NOT_KNOWN:
+        if not exchange.names_a_state or exchange.replay_key or self._representations.salt is None:
             return otherwise
         return await self._look(exchange, metrics) or otherwise
 

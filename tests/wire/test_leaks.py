@@ -12,12 +12,15 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
 from aiohttp import web
 
+from proxy.errors import StoreUnavailable
+from proxy.store.memory import MemoryStore
 from tests.gateway.client import Answer
 from tests.gateway.legacy import Legacy
 from tests.gateway.serving import Door, route, serving, until
@@ -172,6 +175,41 @@ async def test_while_another_write_is_under_way(
         assert (await held).status == 204
 
 
+@principals
+@refusals
+async def test_while_another_process_holds_the_lease(
+    principal: list[bytes], status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """This process remembers the version, and has heard nothing of the other's write."""
+    settings: dict[str, Any] = {"store": f"sqlite:///{tmp_path}/noclobber.db"}
+    async with playing(status, monkeypatch, **settings) as scene, serving(scene.backend.port, route(), **settings) as other:
+        await scene.own()
+        scene.backend.going_on.clear()
+        held = asyncio.get_running_loop().create_task(other.ask(b"PUT", b"/doc", OWNER, body=NEWER))
+        await until(lambda: scene.backend.methods().count("PUT") == 2)
+        try:
+            await check(scene, lambda tag: scene.ask(b"PUT", *principal, b"If-Match: " + tag), caplog)
+        finally:
+            scene.backend.going_on.set()
+        assert (await held).status == 204
+
+
+@principals
+@refusals
+async def test_while_the_store_is_away(
+    principal: list[bytes], status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with playing(status, monkeypatch) as scene:
+        await scene.own()
+
+        async def refuse(*_: object) -> None:
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(MemoryStore, "swap", refuse)
+        monkeypatch.setattr(MemoryStore, "load", refuse)
+        await check(scene, lambda tag: scene.ask(b"PUT", *principal, b"If-Match: " + tag), caplog)
+
+
 @refusals
 async def test_while_too_many_wait(status: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     settings = {"limits__max_waiters_per_key": 1, "protocol__lease_wait_seconds": 20}
@@ -247,7 +285,8 @@ HOSTILE: Final = {
     "a name with a control": b"PUT /doc HTTP/1.1\r\nHost: a\r\nX-\x01: of-the-owner\r\n\r\n",
     "no name": b"PUT /doc HTTP/1.1\r\nHost: a\r\nAuthorization Bearer of-the-owner\r\n\r\n",
     "a second host": b"PUT /doc HTTP/1.1\r\nHost: of-the-owner\r\nHost: b\r\n\r\n",
-    "both framings": b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\nCookie: of-the-owner\r\n\r\n0\r\n\r\n",
+    "both framings": b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n"
+    b"Cookie: of-the-owner\r\n\r\n0\r\n\r\n",
     "a long field": b"PUT /doc HTTP/1.1\r\nHost: a\r\nCookie: " + b"of-the-owner" * 2000 + b"\r\n\r\n",
     "no request": b"of-the-owner\r\n\r\n",
     "a broken chunk": b"PUT /doc HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nof-the-owner\r\n",
