@@ -2,6 +2,7 @@
 WebDAV servers behind it. Nothing of the system's own services is started or stopped.
 """
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -18,6 +19,7 @@ from tests.servers import free_port
 PACKAGES = {"nginx": "nginx-light", "apache2": "apache2", "varnishd": "varnish", "haproxy": "haproxy", "litmus": "litmus"}
 """Command -> the Debian package that has it."""
 
+APACHE_USER = "www-data"
 MODULES = Path("/usr/lib/apache2/modules")
 INSTALL_SECONDS = 110
 _SBIN = ("/usr/sbin", "/sbin")
@@ -45,11 +47,6 @@ def _install(package: str) -> None:
         subprocess.run(step, check=False, capture_output=True, timeout=INSTALL_SECONDS, env=environment)
 
 
-def _user() -> str:
-    """Whom the workers of a server run as that root has started: root itself, so that they can write where the test does."""
-    return "root" if os.geteuid() == 0 else ""
-
-
 # ---- in front ---------------------------------------------------------------------------------------------------------------------------
 
 
@@ -65,7 +62,8 @@ def nginx_in_front(directory: Path, upstream_port: int) -> tuple[Child, int]:
 
 
 def _nginx(directory: Path, http: str) -> Child:
-    user = f"user {_user()};" if _user() else ""
+    # Workers of root's that stay root, so that they can write where the test does.
+    user = "user root;" if os.geteuid() == 0 else ""
     # One worker, in the foreground, with all its files here.
     paths = " ".join(f"{name}_temp_path {directory}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (directory / "nginx.conf").write_text(
@@ -88,7 +86,8 @@ def apache_in_front(directory: Path, upstream_port: int) -> tuple[Child, int]:
 
 
 def _apache(directory: Path, port: int, modules: Sequence[str], lines: str) -> Child:
-    user = f"User {_user()}\nGroup {_user()}" if _user() else ""
+    # It refuses to be root, so its workers become another; `apache_dav` has files where they can be reached.
+    user = f"User {APACHE_USER}\nGroup {APACHE_USER}" if os.geteuid() == 0 else ""
     needed = ("mpm_event", "authz_core", *modules)
     program = installed("apache2")
     # What is built in has no file.
@@ -161,11 +160,15 @@ def nginx_dav(directory: Path) -> tuple[Child, int]:
 def apache_dav(directory: Path) -> tuple[Child, int]:
     """Apache with mod_dav: the whole of WebDAV, locks among it."""
     port = free_port()
-    (directory / "files").mkdir()
+    place = Path(tempfile.mkdtemp(prefix="noclobber-dav-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    for made in (place, place / "files"):
+        made.mkdir(exist_ok=True)
+        made.chmod(0o777 if os.geteuid() == 0 else 0o700)
     lines = f"""
-      DocumentRoot {directory}/files
-      DavLockDB {directory}/locks
-      <Directory {directory}/files>
+      DocumentRoot {place}/files
+      DavLockDB {place}/locks
+      <Directory {place}/files>
         Dav On
         Require all granted
         AllowOverride None
