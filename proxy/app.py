@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import ssl
 import sys
@@ -10,20 +11,22 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from aiohttp import web
-
 from .config import AccessLog as AccessLogChoice
-from .config import Address as Listener
-from .config import Config, Route
+from .config import Address as Place
+from .config import Config, Route, TlsMinimum, UnixPath
 from .core.resource import Routes
 from .gateway.admin import Admin
 from .gateway.arrival import Arrivals, RoutedRules
-from .gateway.connection import ClientServer, ConnectionLimits
+from .gateway.certificates import Certificates, TlsFiles
+from .gateway.connection import ClientServer
 from .gateway.events import AccessLog
 from .gateway.handler import Handler
 from .gateway.lease import Leases, LeaseTimes
+from .gateway.limits import BodyPace, ConnectionLimits
+from .gateway.listening import Listener, TcpPlace, UnixPlace
 from .gateway.metrics import Metrics, RouteMetrics, TimedStore, process_registry
 from .gateway.points import Faults
+from .gateway.principal import Share
 from .gateway.readiness import Readiness
 from .gateway.reading import Reading
 from .gateway.representation import Representations
@@ -37,9 +40,9 @@ from .store.memory import MemoryStore
 from .store.port import Store
 
 _logger = logging.getLogger("noclobber")
+_TLS_VERSIONS = {TlsMinimum.TLS_1_2: ssl.TLSVersion.TLSv1_2, TlsMinimum.TLS_1_3: ssl.TLSVersion.TLSv1_3}
+SPARE_DESCRIPTORS = 64
 GARBAGE_OBJECTS = 10_000
-SHUTDOWN_SECONDS = 1.0
-"""What connections are given to close once nothing is in flight any more."""
 READ_BUFFER_BYTES = 32 * 1024
 """Half of aiohttp's own: with uvloop up to 256 KB come on top of it for each connection, and the memory that we promise is 120 MB."""
 
@@ -50,8 +53,20 @@ def serve(config: Config, faults: Faults | None = None) -> int:
     # Requests leave hardly any cycles behind, so looking for them at every 700th object is time lost; what was loaded never goes.
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS, 20, 50)
+    _raise_descriptor_limit(config)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(config, faults))
+
+
+def _raise_descriptor_limit(config: Config) -> None:
+    """Allow ourselves a descriptor for each connection that the configuration allows: 1024 is what many systems begin with."""
+    wanted = config.limits.max_connections + config.upstream.max_connections + config.limits.max_in_flight + SPARE_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        _logger.warning("%d descriptors may be needed, and only %d are allowed: raise ulimit -n, or lower max_connections", wanted, allowed)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -114,12 +129,21 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
             stack.callback(log.flush)
         unrouted = _routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics)
         routes = Routes((route.template, _routed(route, metrics)) for route in config.routes)
-        arrivals = Arrivals(routes, unrouted, config.server.via_name)
-        handler = Handler(arrivals, Reading(representations), Writing(representations, leases, writes, limits), log)
-        metrics.observe(lambda: handler.in_flight, lambda: float(readiness.is_ready()))
+        arrivals = Arrivals(routes, unrouted, config.server.via_name, _body_pace(config))
+        refuse = metrics.count_refusal
+        writing = Writing(representations, leases, writes, limits, Share(config.limits.max_writes_per_principal), refuse)
+        handler = Handler(arrivals, Reading(representations), writing, log, refuse, config.limits.max_in_flight)
+        clients = ClientServer(handler, _connection_limits(config), refuse)
+        metrics.observe(lambda: handler.in_flight, lambda: float(readiness.is_ready()), lambda: clients.open)
         tasks.start(readiness.watch())
-        admin = await _listen(stack, Admin(metrics, readiness), config.server.admin_address, config)
-        listen = await _listen(stack, handler, config.server.listen_address, config)
+        certificates = _certificates(config)
+        if certificates is not None:
+            tasks.start(certificates.watch())
+        operators = ClientServer(Admin(metrics, readiness), _connection_limits(config), refuse)
+        server = config.server
+        admin = await _listen(stack, operators, server.admin_address, server.socket_mode, None)
+        tls = None if certificates is None else certificates.context
+        listen = await _listen(stack, clients, server.listen_address, server.socket_mode, tls)
         yield Gateway(handler, readiness, listen.at, admin.at)
         readiness.is_draining = handler.is_draining = True
         await listen.close()
@@ -140,34 +164,45 @@ async def _drain(handler: Handler, writes: Tasks, seconds: float) -> None:
     await writes.cancel()
 
 
-class _Listening:
-    """One listener."""
-
-    def __init__(self, site: web.TCPSite, runner: web.ServerRunner) -> None:
-        self._site = site
-        host, port = runner.addresses[0][:2]
-        self.at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-    async def close(self) -> None:
-        """Take no further connections; those that stand go on."""
-        await self._site.stop()
+def _body_pace(config: Config) -> BodyPace:
+    limits = config.limits
+    return BodyPace(limits.body_start_seconds, limits.body_seconds, limits.min_body_bytes_per_second)
 
 
-async def _listen(stack: AsyncExitStack, handler: Handler | Admin, address: Listener, config: Config) -> _Listening:
-    limits = ConnectionLimits(
+def _connection_limits(config: Config) -> ConnectionLimits:
+    limits = config.limits
+    return ConnectionLimits(
         header_seconds=config.server.header_seconds,
-        max_line_bytes=config.limits.max_line_bytes,
-        max_field_bytes=config.limits.max_field_bytes,
-        max_fields=config.limits.max_fields,
+        reader_seconds=limits.reader_seconds,
+        max_connections=limits.max_connections,
+        max_line_bytes=limits.max_line_bytes,
+        max_field_bytes=limits.max_field_bytes,
+        max_fields=limits.max_fields,
         read_buffer_bytes=READ_BUFFER_BYTES,
     )
-    server = ClientServer(handler, limits)
-    runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, address.host, address.port, backlog=1024)
-    await site.start()
-    return _Listening(site, runner)
+
+
+async def _listen(
+    stack: AsyncExitStack, clients: ClientServer, address: Place | UnixPath, mode: str, tls: ssl.SSLContext | None
+) -> Listener:
+    place = UnixPlace(Path(address.path), int(mode, 8)) if isinstance(address, UnixPath) else TcpPlace(address.host, address.port)
+    listener = await Listener.open(clients, place, tls)
+    stack.push_async_callback(listener.end)
+    return listener
+
+
+def _certificates(config: Config) -> Certificates | None:
+    server = config.server
+    if not server.tls_certificate:
+        return None
+    files = TlsFiles(
+        certificate=Path(server.tls_certificate),
+        key=Path(server.tls_key),
+        directory=Path(server.tls_directory) if server.tls_directory else None,
+        client_ca=Path(server.tls_client_ca) if server.tls_client_ca else None,
+        minimum=_TLS_VERSIONS[server.tls_minimum],
+    )
+    return Certificates(files)
 
 
 async def _open_store(config: Config) -> Store:
@@ -186,8 +221,17 @@ async def _open_store(config: Config) -> Store:
 
 
 def _address(config: Config) -> Address:
-    endpoint = config.upstream.endpoint
-    return Address(endpoint.address.host, endpoint.address.port, ssl.create_default_context() if endpoint.is_tls else None)
+    upstream = config.upstream
+    endpoint = upstream.endpoint
+    if isinstance(endpoint.address, UnixPath):
+        return Address(endpoint.address.path, 0)
+    tls = None
+    if endpoint.is_tls:
+        tls = ssl.create_default_context(cafile=upstream.ca_file or None)
+        tls.minimum_version = _TLS_VERSIONS[upstream.tls_minimum]
+        if upstream.client_certificate:
+            tls.load_cert_chain(upstream.client_certificate, upstream.client_key)
+    return Address(endpoint.address.host, endpoint.address.port, tls, upstream.server_name or None)
 
 
 def _origin_options(config: Config) -> OriginOptions:

@@ -12,7 +12,8 @@
     ├── IllegalTransition      our own: an event that the state of a record does not allow; nothing was changed
     ├── SpoolFailed            the machine's: no room or no directory for a body on disk
     ├── BodyTooLarge           the client's: a body over the cap
-    └── BodyMalformed          the client's: a body that is not framed as its head says
+    ├── BodyMalformed          the client's: a body that is not framed as its head says
+    └── BodyTooSlow            the client's: a body that does not come in time
 
 A client's mistake that the core can return as a verdict is never raised.
 """
@@ -92,3 +93,7 @@ class BodyTooLarge(NoclobberError):
 
 class BodyMalformed(NoclobberError):
     """A request body is not framed as the head of the request says."""
+
+
+class BodyTooSlow(NoclobberError):
+    """A request body came more slowly than allowed."""

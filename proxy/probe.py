@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from .config.forms import parse_upstream
+from .config.forms import UnixPath, parse_upstream
 from .errors import OriginError
 from .origin.http import HttpOrigin
 from .origin.options import Address, OriginOptions
@@ -60,6 +60,8 @@ class Probe:
         parts = urlsplit(probing.url)
         try:
             endpoint = parse_upstream(f"{parts.scheme}://{parts.netloc}")
+            if isinstance(endpoint.address, UnixPath):
+                raise ValueError("is of a Unix socket")
         except ValueError as exc:
             raise ProbeFailed(f"URL {exc}, read {probing.url!r}, allowed is http://HOST:PORT/PATH or https://") from exc
         if PLACE not in probing.body:

@@ -7,13 +7,15 @@ together. Only `app` and `cli` see a `Config` whole.
 from collections.abc import Mapping
 from pathlib import Path
 
-from .choices import Absent, AccessLog, AfterWrite, Level, Missing, Mode, PutEtag, SafeMethods, Verify, Writers
-from .forms import Address, Endpoint, masked
+from .choices import Absent, AccessLog, AfterWrite, Level, Missing, Mode, PutEtag, SafeMethods, TlsMinimum, Verify, Writers
+from .forms import Address, Endpoint, UnixPath, masked
 from .keys import FLAGS
+from .limits import Limits
 from .reading import Reading
 from .route import EVERYTHING, Route
 from .rules import build
-from .schema import Config, Limits, Log, Protocol, Server, Store, Upstream
+from .schema import Config, Log, Protocol, Store, Upstream
+from .server import Server
 
 __all__ = [
     "EVERYTHING",
@@ -35,6 +37,8 @@ __all__ = [
     "SafeMethods",
     "Server",
     "Store",
+    "TlsMinimum",
+    "UnixPath",
     "Upstream",
     "Verify",
     "Writers",

@@ -9,6 +9,13 @@ class Mode(Enum):
     ENFORCE = "enforce"
 
 
+class TlsMinimum(Enum):
+    """The oldest version of TLS that is spoken."""
+
+    TLS_1_2 = "1.2"
+    TLS_1_3 = "1.3"
+
+
 class AccessLog(Enum):
     """How each request is logged."""
 

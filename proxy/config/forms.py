@@ -17,6 +17,7 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._\-]*[A-Za-z0-9_.])?")
 _PORT = re.compile(r"[0-9]{1,5}")
 _DATABASE = re.compile(r"(?:/[0-9]*)?(?:\?[^#]*)?")
 _SERVICE = re.compile(r"/[^/?#]+(?:/[0-9]+)?/?(?:\?[^#]*)?")
+_MODE = re.compile(r"0?[0-7]{3}")
 _NAME = re.compile(r"[a-z0-9\-]+")
 # RFC 9110 §5.6.2: token = 1*tchar
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -25,6 +26,10 @@ _USERINFO = re.compile(r"(?P<user>://[^:@/]*):.*@", re.DOTALL)
 _USERINFO_ALONE = re.compile(r"(?P<user>^[^:@/]*):.*@", re.DOTALL)
 _PASSWORD = re.compile(r"((?:[?&]|^)(?:sentinel_|ssl_)?password=)[^&#]*")
 
+UNIX = "unix:"
+HTTP_UNIX = "http+unix://"
+MAX_SOCKET_BYTES = 107
+"""sun_path of Linux, its closing NUL apart."""
 HTTP_PORT = 80
 HTTPS_PORT = 443
 
@@ -41,10 +46,20 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a backend is spoken to. `authority` is host and port as its URL wrote them, the form that a Host field takes."""
+class UnixPath:
+    """The file of a Unix socket."""
 
-    address: Address
+    path: str
+
+    def __str__(self) -> str:
+        return f"{UNIX}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a backend is spoken to. `authority` is host and port as its URL wrote them, the form of a Host field; empty for a socket."""
+
+    address: Address | UnixPath
     is_tls: bool
     authority: str
 
@@ -57,11 +72,26 @@ def parse_address(text: str) -> Address:
     return Address(_host(host), _port(port))
 
 
+def parse_listener(text: str) -> Address | UnixPath:
+    """Read HOST:PORT, or unix: and the absolute path of a socket. Raise ValueError saying what is wrong."""
+    return _unix_path(text.removeprefix(UNIX)) if text.startswith(UNIX) else parse_address(text)
+
+
+def _unix_path(path: str) -> UnixPath:
+    if not path.startswith("/") or path.endswith("/"):
+        raise ValueError("has no absolute path of a socket")
+    if len(path.encode()) > MAX_SOCKET_BYTES or "\0" in path:
+        raise ValueError(f"has a path that no socket can have: at most {MAX_SOCKET_BYTES} bytes")
+    return UnixPath(path)
+
+
 def parse_upstream(text: str) -> Endpoint:
     """Read the URL of a backend. Raise ValueError saying what is wrong."""
+    if text.startswith(HTTP_UNIX):
+        return Endpoint(_unix_path(text.removeprefix(HTTP_UNIX)), False, "")
     url = _URL.fullmatch(text)
     if url is None or url["scheme"].lower() not in ("http", "https"):
-        raise ValueError("is not an http:// or https:// URL")
+        raise ValueError("is not an http://, https:// or http+unix:// URL")
     if "@" in url["authority"]:
         raise ValueError("has user information: credentials belong to the requests, which pass through")
     if url["rest"] not in ("", "/"):
@@ -75,9 +105,21 @@ def parse_upstream(text: str) -> Endpoint:
     return Endpoint(address, is_tls, authority)
 
 
-def check_address(text: str) -> None:
-    """Accept HOST:PORT."""
-    parse_address(text)
+def check_listener(text: str) -> None:
+    """Accept HOST:PORT or unix:PATH."""
+    parse_listener(text)
+
+
+def check_mode(text: str) -> None:
+    """Accept the permissions of a file as chmod takes them, in octal."""
+    if _MODE.fullmatch(text) is None:
+        raise ValueError("is not three octal digits")
+
+
+def check_server_name(text: str) -> None:
+    """Accept a host name, or nothing."""
+    if text:
+        _host(text)
 
 
 def check_upstream(text: str) -> None:

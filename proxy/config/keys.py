@@ -14,9 +14,11 @@ from msgspec.inspect import BoolType, EnumType, FloatType, IntType, Metadata, St
 from msgspec.structs import fields
 
 from .forms import masked
+from .limits import Limits
 from .notes import Note
 from .route import Route
-from .schema import Limits, Log, Protocol, Server, Store, Upstream
+from .schema import Log, Protocol, Store, Upstream
+from .server import Server
 
 PREFIX = "NOCLOBBER__"
 """What our variables begin with. One underscore is not enough: Kubernetes puts NOCLOBBER_PORT and the like into every container."""

@@ -6,12 +6,15 @@ from typing import NamedTuple
 import msgspec
 
 from .choices import OnStoreLoss, Verify, Writers
-from .forms import covers
+from .forms import Address, covers
 from .keys import KEYS, label, shown
+from .limits import Limits
 from .mistakes import Mistakes
 from .reading import Reading, Section
 from .route import EVERYTHING, Route
-from .schema import Config, Limits, Log, Protocol, Server, Store, Upstream
+from .schema import Config, Log, Protocol, Store, Upstream
+from .server import Server
+from .tls import check_server_tls, check_upstream_tls
 
 
 class Relation(NamedTuple):
@@ -37,6 +40,8 @@ def build(reading: Reading) -> Config:
     server = msgspec.convert(sections["server"].values, type=Server)
     _check_times(reading.mistakes, sections["protocol"], protocol)
     _check_listeners(reading.mistakes, sections["server"], server)
+    check_server_tls(reading.mistakes, sections["server"])
+    check_upstream_tls(reading.mistakes, sections["upstream"])
     if reading.is_whole:
         _check_required(reading.mistakes, "upstream", sections["upstream"])
     routes = _routes(reading, protocol)
@@ -74,7 +79,9 @@ def _age(section: Section, name: str) -> int:
 
 
 def _check_listeners(mistakes: Mistakes, section: Section, server: Server) -> None:
-    if section.refused & {"listen", "admin"} or server.listen_address != server.admin_address or server.listen_address.port == 0:
+    address = server.listen_address
+    takes_any = isinstance(address, Address) and address.port == 0
+    if section.refused & {"listen", "admin"} or address != server.admin_address or takes_any:
         return
     name, other = ("listen", "admin") if _age(section, "listen") > _age(section, "admin") else ("admin", "listen")
     what, allowed = f"is the address of {other} as well", f"any other address than {shown(getattr(server, other))}"

@@ -8,100 +8,15 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from .choices import AccessLog, Level, Mode
-from .forms import Address, Endpoint, check_address, check_store_url, check_token, check_upstream, parse_address, parse_upstream
-from .notes import Note, at_least, byte_count, count, formed, plain, seconds, seconds_or_none
+from .choices import AccessLog, Level, TlsMinimum
+from .forms import Endpoint, check_server_name, check_store_url, check_upstream, parse_upstream
+from .limits import Limits
+from .notes import count, formed, plain, seconds, seconds_or_none
 from .route import EVERYTHING, Route
+from .server import Server
 
 SPARE_SECONDS = 1.0
 """What the grace is longer than the sum of its parts (protocol §1)."""
-
-
-def _check_mode(text: str) -> None:
-    if text == "observe":
-        raise ValueError("is not possible in this version, which only enforces")
-
-
-ADDRESS = 'HOST:PORT, an IPv6 address in brackets, as in "127.0.0.1:8080", "0.0.0.0:8080" or "[::1]:8080"'
-
-
-class Server(Struct, frozen=True, kw_only=True):
-    """The listeners and the process."""
-
-    listen: Annotated[
-        str,
-        formed(
-            "Where clients are served; port 0 takes any free one.",
-            "0.0.0.0 serves everyone who can reach the machine.",
-            ADDRESS,
-            check_address,
-            "listen",
-            "HOST:PORT",
-        ),
-    ] = "127.0.0.1:8080"
-    admin: Annotated[
-        str,
-        formed(
-            "Where health, metrics and the console are served.",
-            "It asks for no password: whoever reaches it sees the names of routes and the rates of traffic.",
-            ADDRESS,
-            check_address,
-            "admin",
-            "HOST:PORT",
-        ),
-    ] = "127.0.0.1:8081"
-    workers: Annotated[
-        int,
-        at_least(
-            Note(
-                "How many processes serve.",
-                "Only 1 is possible in this version.",
-                "processes",
-                "1 in this version: for more, start several processes on one store",
-                flag="workers",
-                metavar="N",
-            ),
-            ge=1,
-            le=1,
-        ),
-    ] = 1
-    mode: Annotated[
-        Mode,
-        formed("What is done with a verdict.", 'Only "enforce" is possible in this version.', '"enforce"', _check_mode, "mode", "MODE"),
-    ] = Mode.ENFORCE
-    drain_seconds: Annotated[
-        float,
-        seconds_or_none(
-            "How long requests in flight may go on after the signal to stop.",
-            "Too low: writes are cut off and their outcome is unknown. Higher than the supervisor's patience: it kills us first.",
-        ),
-    ] = 30.0
-    header_seconds: Annotated[
-        float,
-        seconds(
-            "How long a request head may take to arrive, and a connection may stay idle.",
-            "Too low: slow clients are cut off. Too high: idle ones hold connections.",
-        ),
-    ] = 15.0
-    via_name: Annotated[
-        str,
-        formed(
-            "The name in the Via field (RFC 9110 §7.6.3).",
-            "The same name on two proxies in a row looks like a loop.",
-            'a token, as in "noclobber"',
-            check_token,
-        ),
-    ] = "noclobber"
-
-    @property
-    def listen_address(self) -> Address:
-        """`listen`, parsed."""
-        return parse_address(self.listen)
-
-    @property
-    def admin_address(self) -> Address:
-        """`admin`, parsed."""
-        return parse_address(self.admin)
 
 
 class Upstream(Struct, frozen=True, kw_only=True):
@@ -112,12 +27,36 @@ class Upstream(Struct, frozen=True, kw_only=True):
         formed(
             "The backend.",
             "A load balancer that retries writes, or that reads from lagging replicas, breaks the guarantee.",
-            'http://HOST[:PORT] or https://HOST[:PORT] without a path, as in "http://127.0.0.1:9000"',
+            'http://HOST[:PORT] or https://HOST[:PORT] without a path, as in "http://127.0.0.1:9000"; or http+unix:///PATH of a socket',
             check_upstream,
             "upstream",
             "URL",
         ),
     ]
+    ca_file: Annotated[
+        str,
+        plain(
+            "The authorities, in PEM, that vouch for an https backend; empty: those of the system.",
+            "Too many of them: more can take the backend's place.",
+        ),
+    ] = ""
+    client_certificate: Annotated[
+        str,
+        plain("The certificate that we show to an https backend, with its chain, in PEM; empty: none.", "Expired: all requests get 502."),
+    ] = ""
+    client_key: Annotated[str, plain("Its key, in PEM, not encrypted.", "Readable for others: they can take our place.")] = ""
+    server_name: Annotated[
+        str,
+        formed(
+            "The name that an https backend's certificate must have, and that it is asked for (SNI); empty: the host of url.",
+            "Another server's name: that one is trusted in the backend's place.",
+            "a host name",
+            check_server_name,
+        ),
+    ] = ""
+    tls_minimum: Annotated[
+        TlsMinimum, plain("The oldest version of TLS that is spoken with the backend.", "1.3: old backends cannot be reached.")
+    ] = TlsMinimum.TLS_1_2
     connect_seconds: Annotated[
         float, seconds("How long a connection may take to be made.", "Too high: a dead backend is noticed late.")
     ] = 5.0
@@ -221,39 +160,6 @@ class Protocol(Struct, frozen=True, kw_only=True):
         float,
         seconds_or_none("How long a write waits for another's lease before it gets 503.", "Too low: busy resources answer 503 often."),
     ] = 2.0
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """What a request, an answer or a queue may come to."""
-
-    max_tagged_body_bytes: Annotated[
-        int,
-        byte_count(
-            "The largest answer that is held to be tagged; larger ones stream through untagged.",
-            "Memory: each read in flight may hold it.",
-            0,
-        ),
-    ] = 8_388_608
-    max_body_bytes: Annotated[
-        int, byte_count("The largest body of a write; larger ones get 413.", "Disk: each write in flight may spool it.")
-    ] = 1_073_741_824
-    spool_memory_bytes: Annotated[
-        int, byte_count("The part of a body that is held in memory; the rest goes to disk.", "Memory: each write in flight may hold it.", 0)
-    ] = 262_144
-    max_waiters_per_key: Annotated[
-        int,
-        count("writes", "How many writes may queue for one resource; more get 503.", "Too high: the last ones wait in vain.", 0),
-    ] = 16
-    max_field_bytes: Annotated[
-        int, byte_count("The longest header field of a request.", "Too low: requests with large cookies or tokens get 400.")
-    ] = 8190
-    max_line_bytes: Annotated[int, byte_count("The longest request line.", "Too low: requests with long queries get 400.")] = 8190
-    max_fields: Annotated[
-        int, count("fields", "How many header fields a request may have.", "Too low: requests through many proxies get 400.")
-    ] = 100
-    spool_directory: Annotated[
-        str, plain("Where bodies are spooled; empty: the system's directory for temporary files.", "On a RAM disk, spooling takes memory.")
-    ] = ""
 
 
 class Log(Struct, frozen=True, kw_only=True):

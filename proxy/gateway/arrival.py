@@ -1,5 +1,6 @@
 """Arrival: from a request as aiohttp has parsed it to an exchange, or to the refusal of a head that cannot be handled safely."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,8 +13,9 @@ from ..core.fields import RefusedField, RequestFields, read_request_fields
 from ..core.precondition import NO_CONDITIONS, MalformedCondition, read_conditions
 from ..core.resource import ResourceKey, Routes, resource_key
 from ..core.target import RefusedTarget, Target, parse_target
-from ..errors import BodyMalformed
+from ..errors import BodyMalformed, BodyTooSlow
 from .exchange import Exchange
+from .limits import BodyPace
 from .metrics import RouteMetrics
 from .reply import Reply, problem
 from .rules import Rules
@@ -42,8 +44,9 @@ class _Place(NamedTuple):
 class Arrivals:
     """Judge the heads of requests. `unrouted` is what holds for paths that no route matches."""
 
-    def __init__(self, routes: Routes[RoutedRules], unrouted: RoutedRules, via_name: str) -> None:
+    def __init__(self, routes: Routes[RoutedRules], unrouted: RoutedRules, via_name: str, pace: BodyPace | None = None) -> None:
         self._routes = routes
+        self._pace = pace or BodyPace()
         self.unrouted = unrouted
         self._via = f"Via: 1.1 {via_name}\r\n".encode("ascii")
         self._via_of_10 = f"Via: 1.0 {via_name}\r\n".encode("ascii")
@@ -70,7 +73,7 @@ class Arrivals:
             return problem(Problem.MALFORMED, detail, target.path, received=Received(name, conditions.value))
         via = self._via_of_10 if request.version == HttpVersion10 else self._via
         method = request.method.encode("ascii")
-        return Exchange(method, target, key, routed.rules, fields, conditions, via, ArrivingBody(request, fields)), routed
+        return Exchange(method, target, key, routed.rules, fields, conditions, via, ArrivingBody(request, fields, self._pace)), routed
 
     def _find(self, request: web.BaseRequest, host: bytes) -> Reply | _Place:
         """Say where a target leads, and remember it: what a path in origin-form means depends on nothing else."""
@@ -98,11 +101,14 @@ def _refuse(request: web.BaseRequest, detail: str) -> Reply:
 class ArrivingBody:
     """The body of a request, as aiohttp takes it in."""
 
-    __slots__ = ("_fields", "_request")
+    __slots__ = ("_allowed_seconds", "_fields", "_left_seconds", "_pace", "_request")
 
-    def __init__(self, request: web.BaseRequest, fields: RequestFields) -> None:
+    def __init__(self, request: web.BaseRequest, fields: RequestFields, pace: BodyPace) -> None:
         self._request = request
         self._fields = fields
+        self._pace = pace
+        self._allowed_seconds = pace.start_seconds
+        self._left_seconds = pace.total_seconds
 
     @property
     def size_bytes(self) -> int | None:
@@ -117,10 +123,35 @@ class ArrivingBody:
 
     async def read(self) -> bytes:
         """Return the next piece: `readany` would give all that is buffered, and have as much again buffered while that is on its way."""
+        content = self._request.content
         try:
-            return await self._request.content.read(PIECE_BYTES)
+            # What is there already needs no timer, and that is most bodies.
+            piece = content.read_nowait(PIECE_BYTES)
+            if not piece and not content.is_eof():
+                piece = await self._wait()
         except web.RequestPayloadError as exc:
             raise BodyMalformed(str(exc)) from exc
+        if self._allowed_seconds < self._pace.start_seconds and piece:
+            self._pay_back(len(piece))
+        return piece
+
+    async def _wait(self) -> bytes:
+        """Wait for the next piece, as long as the client may still take."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            async with asyncio.timeout(min(self._allowed_seconds, self._left_seconds)):
+                return await self._request.content.read(PIECE_BYTES)
+        except TimeoutError as exc:
+            raise BodyTooSlow("the client sends its body too slowly") from exc
+        finally:
+            waited = loop.time() - started
+            self._allowed_seconds -= waited
+            self._left_seconds -= waited
+
+    def _pay_back(self, size: int) -> None:
+        rate, most = self._pace.min_bytes_per_second, self._pace.start_seconds
+        self._allowed_seconds = min(most, self._allowed_seconds + size / rate) if rate else most
 
     async def ask_for(self) -> None:
         """Answer `Expect: 100-continue` (RFC 9110 §10.1.1): aiohttp's low-level server never does."""

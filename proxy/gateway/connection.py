@@ -1,45 +1,50 @@
 """Client connections: aiohttp's protocol, but for what it says to clients that we would not.
 
 aiohttp repeats the input that it could not read, logs a traceback of it, takes a half-close for a client that is gone, and leaves who
-waits for a body waiting when that turns out to be framed wrongly (http.md §2, §3).
+waits for a body waiting when that turns out to be framed wrongly (http.md §2, §3). Nor does it limit how many connections there are, and
+how long a client may take to read.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from logging import Logger
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpProcessingError, RawRequestMessage
 
 from ..core.conflict import Problem
 from .handler import CLOSE, Sent
-from .reply import problem, send
+from .limits import CURES, ConnectionLimits, Refusal, Refuse
+from .progress import reset, taken_bytes
+from .reply import message, problem
 
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """What a client may take: for a head to arrive, and between requests; of a line, a field, their number; of a body before it is read."""
-
-    header_seconds: float
-    max_line_bytes: int
-    max_field_bytes: int
-    max_fields: int
-    read_buffer_bytes: int
+FAREWELL_SECONDS = 1.0
+"""How long a connection over the limit is kept after its 503, so that no reset overtakes the answer."""
+_TOO_LONG = "Got more than "
+_TOO_MANY = "Too many headers"
+_UNREADABLE = (Problem.BAD_REQUEST, "The request cannot be read as HTTP/1.1.")
 
 
 class ClientServer(web.Server):
-    """Make connections of ours."""
+    """Make connections of ours. `refuse` counts refusals."""
 
-    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], limits: ConnectionLimits) -> None:
+    def __init__(
+        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], limits: ConnectionLimits, refuse: Refuse
+    ) -> None:
         # A client that leaves does not stop a handler.
         super().__init__(handler, handler_cancellation=False)
-        self._limits = limits
+        self.limits = limits
+        self.refuse = refuse
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
 
     def __call__(self) -> "ClientConnection":
         """Make the protocol of one connection."""
-        limits = self._limits
+        limits = self.limits
         return ClientConnection(
             self,
             loop=asyncio.get_running_loop(),
@@ -52,15 +57,38 @@ class ClientServer(web.Server):
             # A client that sends faster than we take it on is made to wait at twice this much.
             read_bufsize=limits.read_buffer_bytes,
             max_line_size=limits.max_line_bytes,
-            max_field_size=limits.max_field_bytes,
+            # The parser names only the limit that was passed, so the two must differ.
+            max_field_size=limits.max_field_bytes + (limits.max_field_bytes == limits.max_line_bytes),
             max_headers=limits.max_fields,
         )
 
 
 class ClientConnection(web.RequestHandler):
-    """One connection of a client. `_body` is that of the last request whose head has come."""
+    """One connection of a client. `_body` is that of the last request whose head has come; `_head_since` when a head began, 0: none has."""
 
     _body: StreamReader | None = None
+    _head_since = 0.0
+    _taken = 0
+    _reader_timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, server: ClientServer, **settings: Any) -> None:
+        super().__init__(server, **settings)
+        self._server = server
+
+    # ---- how many ----------------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many already."""
+        server = self._server
+        if server.open < server.limits.max_connections:
+            super().connection_made(transport)
+            return
+        server.refuse(Refusal.CONNECTIONS)
+        surplus = Surplus(self._loop)
+        transport.set_protocol(surplus)
+        surplus.connection_made(transport)
+
+    # ---- unreadable --------------------------------------------------------------------------------------------------------------
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -69,18 +97,31 @@ class ClientConnection(web.RequestHandler):
         if isinstance(exc, ConnectionError):
             raise exc
         if isinstance(exc, HttpProcessingError):
-            return cast(web.StreamResponse, _Refusal())
+            refusal = self._refusal(exc)
+            if refusal is not None:
+                self._server.refuse(refusal)
+            return cast(web.StreamResponse, _Refused(*(_UNREADABLE if refusal is None else CURES[refusal])))
         return super().handle_error(request, status, exc, message)
+
+    def _refusal(self, exc: HttpProcessingError) -> Refusal | None:
+        """Which limit it was that the parser met; None: none."""
+        if exc.message.startswith(_TOO_LONG):
+            limit = exc.args[1] if len(exc.args) > 1 else None
+            return Refusal.LINE if limit == self._server.limits.max_line_bytes else Refusal.FIELDS
+        return Refusal.FIELDS if exc.message.startswith(_TOO_MANY) else None
 
     def data_received(self, data: bytes) -> None:
         """Tell who reads a body that it cannot be read on: aiohttp tells only the next reader of a head."""
         super().data_received(data)
         if self._messages:
+            self._head_since = 0.0
             message, body = self._messages[-1]
             if isinstance(message, RawRequestMessage):
                 self._body = body
             elif self._body is not None and not self._body.is_eof():
                 self._body.set_exception(web.RequestPayloadError("not framed as its head says"))
+        elif self._waiter is not None and not self._head_since:
+            self._head_since = self._loop.time()
 
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp never keeps a transport open, the loop lets it
         """A client that has said all may still listen. One that was cut within a request, or is idle, is gone."""
@@ -90,14 +131,120 @@ class ClientConnection(web.RequestHandler):
         self.close()
         return True
 
+    # ---- slow senders ------------------------------------------------------------------------------------------------------------
 
-class _Refusal(Sent):
-    """A 400 to what could not be read."""
+    def _process_keepalive(self) -> None:
+        """Refuse a head that does not arrive in time. A connection that nobody uses is closed without a word."""
+        transport = self.transport
+        if self._head_since and transport is not None and self._waiter is not None and not self._waiter.done():
+            due = self._head_since + self._server.limits.header_seconds
+            if self._loop.time() < due:
+                self._keepalive_handle = self._loop.call_at(due, self._process_keepalive)
+                return
+            self._server.refuse(Refusal.SLOW_HEAD)
+            transport.write(_closing(*CURES[Refusal.SLOW_HEAD]))
+            self._keepalive_handle = None
+            self.force_close()
+            return
+        super()._process_keepalive()
 
-    def __init__(self) -> None:
+    def hurry(self) -> None:
+        """Close as soon as the answer is written: the rest of the request is not waited for."""
+        self._lingering_time = 0.0
+
+    # ---- slow readers ------------------------------------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """The client does not take what is written: see whether that stays so."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._watch_reader(self.transport)
+
+    def resume_writing(self) -> None:
+        """It has taken most of it."""
+        super().resume_writing()
+        self._end_watch()
+
+    async def start(self) -> None:
+        """Serve. What is unsent at the end has to be taken, too."""
+        try:
+            await super().start()
+        finally:
+            if self.transport is not None:
+                self._watch_rest(self.transport)
+
+    def force_close(self) -> None:
+        """Close; what is unsent has to be taken, too."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None:
+            self._watch_rest(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Note the end."""
+        # Before aiohttp: it closes what is closed already.
+        self.transport = None
+        self._end_watch()
+        super().connection_lost(exc)
+
+    def _watch_rest(self, transport: asyncio.Transport) -> None:
+        if transport.get_write_buffer_size():
+            self._watch_reader(transport)
+
+    def _watch_reader(self, transport: asyncio.Transport) -> None:
+        self._end_watch()
+        self._taken = taken_bytes(transport)
+        self._reader_timer = self._loop.call_later(self._server.limits.reader_seconds, self._look_at_reader, transport)
+
+    def _look_at_reader(self, transport: asyncio.Transport) -> None:
+        if taken_bytes(transport) > self._taken:
+            self._watch_reader(transport)
+        else:
+            self._reader_timer = None
+            self._server.refuse(Refusal.SLOW_READER)
+            reset(transport)
+
+    def _end_watch(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
+
+class Surplus(asyncio.Protocol):
+    """A connection over the limit: 503, and the end, whatever it asks."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._farewell: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Answer before anything is asked."""
+        stream = cast(asyncio.Transport, transport)
+        stream.write(_closing(*CURES[Refusal.CONNECTIONS]))
+        if stream.can_write_eof():
+            stream.write_eof()
+        self._farewell = self._loop.call_later(FAREWELL_SECONDS, stream.abort)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Note the end."""
+        if self._farewell is not None:
+            self._farewell.cancel()
+
+
+class _Refused(Sent):
+    """The answer to what could not be read: nothing of the request is in it."""
+
+    def __init__(self, kind: Problem, detail: str) -> None:
         super().__init__(keep_alive=False)
+        self._message = _closing(kind, detail)
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Write the answer: nothing of the request is in it."""
-        detail = "The request cannot be read as HTTP/1.1, or a part of it is longer than allowed."
-        await send(problem(Problem.BAD_REQUEST, detail, b""), request.writer, CLOSE)
+        """Write the answer."""
+        await request.writer.write(self._message)
+
+
+def _closing(kind: Problem, detail: str) -> bytes:
+    """A refusal after which the connection ends."""
+    reply = problem(kind, detail, b"")
+    assert isinstance(reply.body, bytes)
+    return message(reply, reply.body, CLOSE)

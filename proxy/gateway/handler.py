@@ -6,19 +6,21 @@ used: the first two rewrite the target, the last fails open.
 
 import socket
 import struct
+import sys
 import time
 from collections.abc import Awaitable
 from time import perf_counter
-from typing import cast
+from typing import Protocol, cast
 
 from aiohttp import web
 from aiohttp.http import HttpVersion10
 
 from ..core.conflict import Problem
-from ..errors import BodyMalformed, OriginError
+from ..errors import BodyMalformed, BodyTooSlow, OriginError
 from .arrival import Arrivals, RoutedRules
 from .events import AccessLog
 from .exchange import Exchange
+from .limits import Refusal, Refuse, uncounted
 from .reading import Reading
 from .reply import Reply, problem, send
 from .writing import Writing
@@ -46,14 +48,32 @@ class Sent:
         """Do nothing: the body has been written."""
 
 
+class Hurrying(Protocol):
+    """A connection that can end without waiting for more of its client."""
+
+    def hurry(self) -> None:
+        """Close as soon as the answer is written."""
+
+
 class Handler:
     """Serve one request after the other. `in_flight` counts those being served; `is_draining` closes each connection after its answer."""
 
-    def __init__(self, arrivals: Arrivals, reading: Reading, writing: Writing, log: AccessLog | None) -> None:
+    def __init__(
+        self,
+        arrivals: Arrivals,
+        reading: Reading,
+        writing: Writing,
+        log: AccessLog | None,
+        refuse: Refuse = uncounted,
+        max_in_flight: int = sys.maxsize,
+    ) -> None:
+        """`refuse` counts refusals. Over `max_in_flight` requests get 503."""
         self._arrivals = arrivals
         self._reading = reading
         self._writing = writing
         self._log = log
+        self._refuse = refuse
+        self._max_in_flight = max_in_flight
         self.in_flight = 0
         self.is_draining = False
 
@@ -66,7 +86,7 @@ class Handler:
         reply: Reply | None = None
         keeps = request.keep_alive
         try:
-            judged = self._arrivals.judge(request)
+            judged = self._arrivals.judge(request) if self.in_flight <= self._max_in_flight else self._overloaded()
             if isinstance(judged, Reply):
                 reply, keeps = judged, False
             else:
@@ -76,6 +96,12 @@ class Handler:
                 except BodyMalformed:
                     reply = problem(Problem.BAD_REQUEST, "The body is not framed as its head says.", exchange.target.path)
                     keeps = False
+                except BodyTooSlow:
+                    reply = problem(Problem.TOO_SLOW, "The body did not arrive in time.", exchange.target.path)
+                    keeps = False
+                    self._refuse(Refusal.SLOW_BODY)
+                    # Nor is the rest of it waited for, as it is for other refusals.
+                    cast(Hurrying, request.protocol).hurry()
                 except ConnectionError:
                     raise
                 except Exception:
@@ -99,6 +125,10 @@ class Handler:
             # A GET with content is among them: it may ask for anything (RFC 9110 §9.3.1), so no tag of ours would name its answer.
             return self._reading.pass_on(exchange)
         return self._writing.write(exchange, routed.metrics)
+
+    def _overloaded(self) -> Reply:
+        self._refuse(Refusal.IN_FLIGHT)
+        return problem(Problem.OVERLOADED, "Too many requests are being served.", b"")
 
     async def _send(self, request: web.BaseRequest, reply: Reply, keeps: bool) -> bool:
         """Write the reply; False when the connection must not be used again."""

@@ -205,6 +205,11 @@ class Leases:
         snapshot = self._remembered.get(key)
         return NOT_KNOWN if snapshot is None or snapshot.record is None else snapshot.record.version
 
+    def is_crowded(self, key: StoreKey) -> bool:
+        """Whether as many writers of this process wait for key as may."""
+        waiting = self._turns.get(key)
+        return waiting is not None and len(waiting) >= self._max_waiters
+
     async def take_turn(self, key: StoreKey, until: float) -> bool:
         """Wait, first come first served, until no other writer of this process is at key. False: too many wait, or until has come."""
         waiting = self._turns.get(key)

@@ -16,6 +16,7 @@ from .. import __version__
 from ..core.record import Record, Snapshot, Swapped
 from ..errors import StoreError, StoreRefused
 from ..store.port import Store, StoreKey
+from .limits import Refusal
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -182,6 +183,10 @@ class Metrics:
         self.store_duration = DurationsByLabel(
             "noclobber_store_duration_seconds", "One operation of the store.", "operation", SHORT_SECONDS, registry
         )
+        refusals = Counter("noclobber_refusals", "Clients that took more than they may.", ["reason"], registry=registry)
+        self._refusals = {refusal: refusals.labels(refusal.value) for refusal in Refusal}
+        self._connections = Gauge("noclobber_connections", "Connections of clients that are open.", registry=registry)
+        self._tasks = Gauge("noclobber_tasks", "Tasks of the event loop.", registry=registry)
         self.store_errors = Counter("noclobber_store_errors", "Operations that the store failed.", ["operation", "kind"], registry=registry)
         self._in_flight = Gauge("noclobber_in_flight_requests", "Requests being served.", registry=registry)
         self._ready = Gauge("noclobber_ready", "Whether writes are granted.", registry=registry)
@@ -189,10 +194,16 @@ class Metrics:
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
         build.labels(__version__, platform.python_version(), loop).set(1)
 
-    def observe(self, in_flight: Callable[[], float], ready: Callable[[], float]) -> None:
-        """Read these two when the metrics are asked for: that costs a request nothing."""
+    def observe(self, in_flight: Callable[[], float], ready: Callable[[], float], connections: Callable[[], float]) -> None:
+        """Read these when the metrics are asked for: that costs a request nothing."""
         self._in_flight.set_function(in_flight)
         self._ready.set_function(ready)
+        self._connections.set_function(connections)
+        self._tasks.set_function(lambda: len(asyncio.all_tasks()))
+
+    def count_refusal(self, refusal: Refusal) -> None:
+        """Count one client that was refused or cut off."""
+        self._refusals[refusal].inc()
 
     def page(self) -> bytes:
         """The exposition, in Prometheus' text format."""

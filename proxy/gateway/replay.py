@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from .exchange import Exchange
 from .hearing import Heard
+from .principal import principal
 from .reply import Reply
 from .spool import Spool
 
@@ -18,8 +19,6 @@ MAX_KEPT_BYTES = 4096
 
 OUTCOME_REPLAYED = b"Noclobber-Outcome: replayed\r\n"
 _KEY_FIELD = b"idempotency-key"
-# Who is asking. What else an application tells its users by, a cookie apart, it puts into one of these.
-_PRINCIPAL_FIELDS = frozenset({b"authorization", b"cookie", b"x-api-key", b"x-auth-token"})
 _KEPT_FIELDS = frozenset({b"content-type", b"content-language", b"location", b"content-location", b"last-modified", b"vary"})
 _CORS_PREFIX = b"access-control-"
 
@@ -32,8 +31,7 @@ def idempotency_keys(exchange: Exchange) -> Sequence[bytes]:
 async def replay_key(exchange: Exchange, key: bytes, body: bytes | Spool | None) -> str:
     """Bind key to the principal, the method, the target and the body: `identity:payload`, as `core/event.py` has it."""
     identity = hashlib.sha256()
-    principal = [line for line in exchange.fields.passing if _name(line) in _PRINCIPAL_FIELDS]
-    for part in (key, exchange.method, exchange.store_key.encode(), exchange.target.forwarded, *principal):
+    for part in (key, exchange.method, exchange.store_key.encode(), exchange.target.forwarded, *principal(exchange)):
         identity.update(b"%d:%b" % (len(part), part))
     payload = hashlib.sha256()
     if isinstance(body, Spool):

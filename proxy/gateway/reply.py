@@ -102,18 +102,29 @@ def date_now() -> bytes:
     return _dates[1]
 
 
-async def send(reply: Reply, writer: Writer, connection: bytes) -> None:
-    """Write reply. `connection` is the Connection line, or empty. OriginError when a streamed body is cut: the client must see that too."""
-    body = reply.body
-    head = b"%b%bDate: %b\r\n%b" % (
+def _head(reply: Reply, connection: bytes) -> bytes:
+    """All of a head but its framing, and the empty line."""
+    return b"%b%bDate: %b\r\n%b" % (
         status_line(reply.status, reply.reason),
         b"".join(reply.lines),
         reply.date or date_now(),
         connection,
     )
+
+
+def message(reply: Reply, body: bytes, connection: bytes) -> bytes:
+    """A whole answer with body, in one piece. `connection` as in `send`."""
+    return b"%bContent-Length: %d\r\n\r\n%b" % (_head(reply, connection), len(body), body)
+
+
+async def send(reply: Reply, writer: Writer, connection: bytes) -> None:
+    """Write reply. `connection` is the Connection line, or empty. OriginError when a streamed body is cut: the client must see that too."""
+    body = reply.body
     if isinstance(body, bytes):
-        await writer.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
-    elif body is None:
+        await writer.write(message(reply, body, connection))
+        return
+    head = _head(reply, connection)
+    if body is None:
         await writer.write(head + b"\r\n")
     elif isinstance(body, Unsent):
         await writer.write(head + (b"\r\n" if body.length is None else b"Content-Length: %d\r\n\r\n" % body.length))
@@ -176,10 +187,10 @@ def problem(
     retry_after_seconds: float = RETRY_AFTER_SECONDS,
     lines: Iterable[bytes] = (),
 ) -> Reply:
-    """Answer with a problem document. A 503, and a duplicate's 409, says when to come back; `current` goes into the ETag field as well."""
+    """Answer with a problem document. A 429 or 503, and a duplicate's 409, says when to come back; `current` goes into ETag too."""
     document = problem_document(kind, detail, instance, received, current)
     head = [b"Content-Type: application/problem+json\r\n", b"Cache-Control: no-store\r\n", *lines]
-    if kind.status == 503 or kind is Problem.IN_FLIGHT:
+    if kind.status in (429, 503) or kind is Problem.IN_FLIGHT:
         head.append(b"Retry-After: %d\r\n" % max(1, -int(-retry_after_seconds // 1)))
     if current is not None:
         head.append(b"ETag: %b\r\n" % bytes(current))

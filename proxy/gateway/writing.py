@@ -21,7 +21,9 @@ from .attempt import Attempt
 from .exchange import METHODS_WITH_BODY, Exchange
 from .judging import judge, required
 from .lease import Leases
+from .limits import Refusal, Refuse, uncounted
 from .metrics import RouteMetrics
+from .principal import Share
 from .replay import idempotency_keys, replay, replay_key
 from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply, problem
 from .representation import Representations
@@ -36,7 +38,18 @@ _logger = logging.getLogger("noclobber")
 class Writing:
     """Serve PUT, PATCH, DELETE, POST and every other method that is not known to be safe."""
 
-    def __init__(self, representations: Representations, leases: Leases, tasks: Tasks, body_limits: SpoolLimits) -> None:
+    def __init__(
+        self,
+        representations: Representations,
+        leases: Leases,
+        tasks: Tasks,
+        body_limits: SpoolLimits,
+        share: Share | None = None,
+        refuse: Refuse = uncounted,
+    ) -> None:
+        """`share` is what one principal may do at once, None: no limit. `refuse` counts refusals."""
+        self._share = share or Share()
+        self._refuse = refuse
         self._representations = representations
         self._leases = leases
         self._tasks = tasks
@@ -49,6 +62,13 @@ class Writing:
         refused = self._refuse_by_head(exchange, metrics)
         if refused is not None:
             return refused
+        with self._share.of(exchange) as has_place:
+            if not has_place:
+                self._refuse(Refusal.PRINCIPAL)
+                return problem(Problem.TOO_MANY_WRITES, "Too many writes with these credentials are under way.", exchange.target.path)
+            return await self._take_and_run(exchange, metrics)
+
+    async def _take_and_run(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
         try:
             body = await self._take_body(exchange)
         except BodyTooLarge as too_large:
@@ -86,6 +106,7 @@ class Writing:
         return None
 
     def _too_large(self, exchange: Exchange, limit_bytes: int) -> Reply:
+        self._refuse(Refusal.BODY)
         return problem(Problem.TOO_LARGE, f"The body is larger than {limit_bytes} bytes.", exchange.target.path)
 
     async def _take_body(self, exchange: Exchange) -> bytes | Spool | None:
@@ -125,8 +146,12 @@ class Writing:
         remembered = leases.remembered_version(key)
         if _is_likely_stale(exchange, remembered) and (refused := await self._look(exchange, metrics)) is not None:
             return refused
-        if not await leases.take_turn(key, until):
+        if leases.is_crowded(key):
+            self._refuse(Refusal.WAITERS)
             busy = problem(Problem.BUSY, "Too many writes of this resource are waiting.", exchange.target.path)
+            return await self._unless_refused(exchange, metrics, busy)
+        if not await leases.take_turn(key, until):
+            busy = problem(Problem.BUSY, "The writes of this resource that came earlier take too long.", exchange.target.path)
             return await self._unless_refused(exchange, metrics, busy)
         try:
             # While this writer waited, another may have made its tag stale.

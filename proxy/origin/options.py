@@ -6,11 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One backend. `host` is a name or a literal address; `tls` None means plain TCP, else `host` is the name that is verified."""
+    """One backend. `host` is a name or a literal address, or the absolute path of a Unix socket, whose port is 0.
+
+    `tls` None means plain HTTP; else `server_name` is the name that is asked for and verified, None: `host`.
+    """
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+    server_name: str | None = None
+
+    def __str__(self) -> str:
+        return f"unix:{self.host}" if self.host.startswith("/") else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,22 +129,15 @@ class Pool:
     async def _connect(self) -> Connection:
         """Connect, in a place that is taken already; it is freed again when that fails."""
         loop = asyncio.get_running_loop()
-        address = self._address
         try:
             async with asyncio.timeout(self._options.connect_seconds):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self, self._options, loop),
-                    address.host,
-                    address.port,
-                    ssl=address.tls,
-                    server_hostname=address.host if address.tls is not None else None,
-                )
+                connection = await self._open(loop)
         except BaseException as exc:
             self._free_place()
             # UnicodeError: a host name that cannot be one.
             if isinstance(exc, OSError | TimeoutError | UnicodeError):
                 why = f"more than {self._options.connect_seconds:g} s" if isinstance(exc, TimeoutError) else str(exc)
-                raise OriginUnreachable(f"cannot connect to {address.host}:{address.port}: {why}") from exc
+                raise OriginUnreachable(f"cannot connect to {self._address}: {why}") from exc
             raise
         self._placed.add(connection)
         self._present.add(connection)
@@ -152,6 +145,16 @@ class Pool:
             connection.close()
             raise OriginUnreachable("this client is closed")
         return connection
+
+    async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        address = self._address
+        if address.host.startswith("/"):
+            return (await loop.create_unix_connection(lambda: Connection(self, self._options, loop), address.host))[1]
+        name = None if address.tls is None else address.server_name or address.host
+        made = loop.create_connection(
+            lambda: Connection(self, self._options, loop), address.host, address.port, ssl=address.tls, server_hostname=name
+        )
+        return (await made)[1]
 
     # ---- giving back ---------------------------------------------------------------------------------------------------------------
 

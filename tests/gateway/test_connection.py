@@ -19,9 +19,6 @@ UNREADABLE = {
     "5.1 space before the colon": b"GET /doc HTTP/1.1\r\nHost: a\r\nX : secret\r\n\r\n",
     "NUL in a value": b"GET /doc HTTP/1.1\r\nHost: a\r\nX: secret\x00b\r\n\r\n",
     "bare CR": b"GET /doc HTTP/1.1\r\nHost: a\r\nX: secret\rb\r\n\r\n",
-    "a line too long": b"GET /" + b"secret" * 1500 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
-    "a field too long": b"GET /doc HTTP/1.1\r\nHost: a\r\nX: " + b"secret" * 1500 + b"\r\n\r\n",
-    "too many fields": b"GET /doc HTTP/1.1\r\nHost: a\r\n" + b"X: secret\r\n" * 101 + b"\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01secret\r\n\r\n",
     "a chunk that is none": b"PUT /doc HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\nhello\r\n",
 }

@@ -43,7 +43,7 @@ class _Content:
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = pieces
 
-    async def read(self, size: int) -> bytes:
+    def read_nowait(self, size: int) -> bytes:
         return self._pieces.pop(0) if self._pieces else b""
 
     def is_eof(self) -> bool:

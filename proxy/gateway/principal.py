@@ -1,0 +1,43 @@
+"""Principals: who is asking, as far as the fields of a request tell, and how much one of them may do at once."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from .exchange import Exchange
+
+# What else an application tells its users by, a cookie apart, it puts into one of these.
+_FIELDS = frozenset({b"authorization", b"cookie", b"x-api-key", b"x-auth-token"})
+
+
+def principal(exchange: Exchange) -> Sequence[bytes]:
+    """The lines that say who is asking, in order; empty where nobody says."""
+    return [line for line in exchange.fields.passing if line.partition(b":")[0].lower() in _FIELDS]
+
+
+class Share:
+    """Let each principal have `most` writes under way at once (0: as many as it likes). Who says nothing is not counted."""
+
+    def __init__(self, most: int = 0) -> None:
+        self._most = most
+        self._under_way: dict[bytes, int] = {}
+
+    @contextmanager
+    def of(self, exchange: Exchange) -> Iterator[bool]:
+        """Take a place for one write, as long as the context lasts; False: there is none."""
+        who = b"".join(principal(exchange)) if self._most else b""
+        if not who:
+            yield True
+            return
+        count = self._under_way.get(who, 0)
+        if count >= self._most:
+            yield False
+            return
+        self._under_way[who] = count + 1
+        try:
+            yield True
+        finally:
+            left = self._under_way[who] - 1
+            if left:
+                self._under_way[who] = left
+            else:
+                del self._under_way[who]
