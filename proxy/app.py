@@ -18,21 +18,24 @@ from .core.resource import Routes
 from .gateway.admin import Admin
 from .gateway.arrival import Arrivals, RoutedRules
 from .gateway.certificates import Certificates, TlsFiles
-from .gateway.connection import ClientServer
+from .gateway.connection import Clients, ClientServer
 from .gateway.events import AccessLog
 from .gateway.handler import Handler
 from .gateway.lease import Leases, LeaseTimes
 from .gateway.limits import BodyPace, ConnectionLimits
 from .gateway.listening import Listener, TcpPlace, UnixPlace
 from .gateway.metrics import Metrics, RouteMetrics, TimedStore, process_registry
+from .gateway.peer import Forwarding
 from .gateway.points import Faults
 from .gateway.principal import Share
 from .gateway.readiness import Readiness
 from .gateway.reading import Reading
 from .gateway.representation import Representations
+from .gateway.requestid import RequestIds
 from .gateway.rules import Rules
 from .gateway.spool import SpoolLimits
 from .gateway.tasks import Tasks
+from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
 from .origin.http import HttpOrigin
 from .origin.options import Address, OriginOptions
@@ -129,18 +132,22 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
             stack.callback(log.flush)
         unrouted = _routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics)
         routes = Routes((route.template, _routed(route, metrics)) for route in config.routes)
-        arrivals = Arrivals(routes, unrouted, config.server.via_name, _body_pace(config))
+        server = config.server
+        ids = RequestIds(server.request_id_field)
+        forwarding = Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix)
+        arrivals = Arrivals(routes, unrouted, server.via_name, _body_pace(config), ids, forwards=True)
         refuse = metrics.count_refusal
         writing = Writing(representations, leases, writes, limits, Share(config.limits.max_writes_per_principal), refuse)
-        handler = Handler(arrivals, Reading(representations), writing, log, refuse, config.limits.max_in_flight)
-        clients = ClientServer(handler, _connection_limits(config), refuse)
+        tunnels = Tunnels(origin, server.tunnel_idle_seconds)
+        handler = Handler(arrivals, Reading(representations), writing, log, refuse, config.limits.max_in_flight, tunnels)
+        known = Clients(forwarding, ids, server.proxy_protocol)
+        clients = ClientServer(handler, _connection_limits(config), refuse, known)
         metrics.observe(lambda: handler.in_flight, lambda: float(readiness.is_ready()), lambda: clients.open)
         tasks.start(readiness.watch())
         certificates = _certificates(config)
         if certificates is not None:
             tasks.start(certificates.watch())
         operators = ClientServer(Admin(metrics, readiness), _connection_limits(config), refuse)
-        server = config.server
         admin = await _listen(stack, operators, server.admin_address, server.socket_mode, None)
         tls = None if certificates is None else certificates.context
         listen = await _listen(stack, clients, server.listen_address, server.socket_mode, tls)

@@ -19,7 +19,7 @@ MISTAKES = {
     "unknown key, near": (
         '[server]\nlissten = "x"',
         '2: server.lissten: is unknown, read the key "lissten", allowed listen, admin, workers, mode, drain_seconds, header_seconds, '
-        "via_name; did you mean listen?",
+        "via_name, trusted_proxies, forwarded, proxy_protocol, request_id_field, tunnel_idle_seconds; did you mean listen?",
     ),
     "unknown key, of another section": (
         "[store]\n\nlease_seconds = 3",

@@ -32,6 +32,15 @@ class Level(Enum):
     ERROR = "error"
 
 
+class Forwarded(Enum):
+    """In which fields the backend is told of the client."""
+
+    X_FORWARDED = "x-forwarded"
+    FORWARDED = "forwarded"
+    BOTH = "both"
+    OFF = "off"
+
+
 class Missing(Enum):
     """What a write without any precondition gets."""
 

@@ -111,7 +111,8 @@ class Key:
 def keys_of(section: str, struct: type[msgspec.Struct]) -> Mapping[str, Key]:
     """The keys of a section, by name, in the order of the schema."""
     keys: dict[str, Key] = {}
-    for each in fields(struct):
+    # What a section has of its own stands before what it inherits.
+    for each in sorted(fields(struct), key=lambda field: field.name not in struct.__annotations__):
         info = type_info(each.type)
         assert isinstance(info, Metadata)
         assert isinstance(info.type, StrType | EnumType | BoolType | IntType | FloatType)

@@ -42,6 +42,7 @@ def build(reading: Reading) -> Config:
     _check_listeners(reading.mistakes, sections["server"], server)
     check_server_tls(reading.mistakes, sections["server"])
     check_upstream_tls(reading.mistakes, sections["upstream"])
+    _check_preface(reading.mistakes, sections["server"], server)
     if reading.is_whole:
         _check_required(reading.mistakes, "upstream", sections["upstream"])
     routes = _routes(reading, protocol)
@@ -86,6 +87,12 @@ def _check_listeners(mistakes: Mistakes, section: Section, server: Server) -> No
     name, other = ("listen", "admin") if _age(section, "listen") > _age(section, "admin") else ("admin", "listen")
     what, allowed = f"is the address of {other} as well", f"any other address than {shown(getattr(server, other))}"
     mistakes.add(section.place_of(name), f"{section.name}.{name}", what, read=shown(getattr(server, name)), allowed=allowed)
+
+
+def _check_preface(mistakes: Mistakes, section: Section, server: Server) -> None:
+    if server.proxy_protocol and not server.trusted_proxies and "trusted_proxies" not in section.refused:
+        what, allowed = "needs somebody to believe", "false, or trusted_proxies beside it"
+        mistakes.add(section.place_of("proxy_protocol"), f"{section.name}.proxy_protocol", what, read="true", allowed=allowed)
 
 
 def _check_required(mistakes: Mistakes, schema: str, section: Section) -> None:

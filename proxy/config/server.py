@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-from msgspec import Struct
-
 from .choices import Mode, TlsMinimum
 from .forms import Address, UnixPath, check_listener, check_mode, check_token, parse_listener
 from .notes import Note, at_least, formed, plain, seconds, seconds_or_none
+from .peers import Peers
 
 
 def _check_mode(text: str) -> None:
@@ -17,7 +16,7 @@ def _check_mode(text: str) -> None:
 ADDRESS = 'HOST:PORT, an IPv6 address in brackets, as in "127.0.0.1:8080", "0.0.0.0:8080" or "[::1]:8080"; or unix:/PATH'
 
 
-class Server(Struct, frozen=True, kw_only=True):
+class Server(Peers, frozen=True, kw_only=True):
     """The listeners and the process."""
 
     listen: Annotated[

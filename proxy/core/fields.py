@@ -28,6 +28,12 @@ class _Role(Enum):
     DATE = auto()
     CONTENT_CODING = auto()
     ACCEPT_RANGES = auto()
+    FORWARDED = auto()
+    REQUEST_ID = auto()
+    UPGRADE = auto()
+    TE = auto()
+    TRAILER = auto()
+    CONTENT_TYPE = auto()
 
 
 # Names of the module's, since looking a member up costs more than comparing it, and this is done for every field of every message.
@@ -36,6 +42,7 @@ _TRANSFER_CODING = _Role.TRANSFER_CODING
 _CONDITION, _RANGE, _CODING, _CONTENT = _Role.CONDITION, _Role.RANGE, _Role.CODING, _Role.CONTENT
 _ETAG, _LAST_MODIFIED, _DATE = _Role.ETAG, _Role.LAST_MODIFIED, _Role.DATE
 _CONTENT_CODING, _ACCEPT_RANGES = _Role.CONTENT_CODING, _Role.ACCEPT_RANGES
+_CONTENT_TYPE, _TRAILER = _Role.CONTENT_TYPE, _Role.TRAILER
 
 # RFC 9110 §7.6.1 names these; Trailer goes with Transfer-Encoding, since we re-frame every body.
 _HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"trailer")
@@ -46,6 +53,8 @@ _OF_THE_BODY = (
 )
 _CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range")
 _OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
+# What a hop says of the client before it (RFC 7239 and what was there earlier). Whether it is believed is decided by who sent it.
+_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 
 _REQUEST_ROLES: dict[bytes, _Role] = {
     **dict.fromkeys(_HOP_BY_HOP, _Role.ENDS_HERE),
@@ -59,6 +68,9 @@ _REQUEST_ROLES: dict[bytes, _Role] = {
     b"accept-encoding": _Role.CODING,
     b"host": _Role.HOST,
     b"expect": _Role.EXPECT,
+    **dict.fromkeys(_FORWARDED, _Role.FORWARDED),
+    b"upgrade": _Role.UPGRADE,
+    b"te": _Role.TE,
 }
 _ANSWER_ROLES: dict[bytes, _Role] = {
     **dict.fromkeys(_HOP_BY_HOP, _Role.ENDS_HERE),
@@ -69,7 +81,25 @@ _ANSWER_ROLES: dict[bytes, _Role] = {
     b"date": _Role.DATE,
     b"content-encoding": _Role.CONTENT_CODING,
     b"accept-ranges": _Role.ACCEPT_RANGES,
+    b"content-type": _Role.CONTENT_TYPE,
+    b"trailer": _Role.TRAILER,
 }
+# Content that is sent as it comes about, and may never end.
+_ENDLESS_TYPES = (b"text/event-stream", b"multipart/x-mixed-replace")
+Roles = Mapping[bytes, _Role]
+"""What becomes of a field, by its name in lower case."""
+
+
+def has_a_role(name: bytes) -> bool:
+    """Whether the field name, in any case, means something to us already, so that it cannot be given another meaning."""
+    return name.lower() in _REQUEST_ROLES or name.lower() in _ANSWER_ROLES
+
+
+def request_roles(request_id: bytes) -> Roles:
+    """What becomes of the fields of a request where the one called request_id, in any case, holds its id."""
+    return {**_REQUEST_ROLES, request_id.lower(): _Role.REQUEST_ID}
+
+
 _HARMLESS_OPTIONS = frozenset({b"keep-alive", b"close", b""})
 # A client that names one of these in Connection asks a hop to drop what the next one judges by: never a mistake, always an attack.
 _END_TO_END = frozenset({*_CONDITIONS, b"host", b"authorization", b"cookie", b"content-length", b"content-type", b"range", b"expect"})
@@ -108,11 +138,16 @@ class RequestFields:
         "conditions",
         "content",
         "expectations",
+        "forwarded",
         "has_content_range",
         "host",
         "is_chunked",
+        "options",
         "passing",
         "ranges",
+        "request_ids",
+        "takes_trailers",
+        "upgrades",
     )
 
     def __init__(self) -> None:
@@ -126,19 +161,25 @@ class RequestFields:
         self.expectations: Sequence[bytes] = ()
         self.has_content_range = False
         self.is_chunked = False
+        # What the Connection field names beside `close` and `keep-alive`, in lower case.
+        self.options: frozenset[bytes] = frozenset()
+        self.upgrades: Sequence[bytes] = ()
+        self.takes_trailers = False
+        self.forwarded: Sequence[Field] = ()
+        self.request_ids: Sequence[bytes] = ()
 
 
 _NO_CONDITIONS: Mapping[bytes, Sequence[bytes]] = {}
 
 
-def read_request_fields(raw: Iterable[Field]) -> RequestFields | RefusedField:
-    """Sort the field lines of a request. Conditions are taken before Connection is obeyed (http.md §2)."""
+def read_request_fields(raw: Iterable[Field], roles: Roles = _REQUEST_ROLES) -> RequestFields | RefusedField:
+    """Sort the field lines of a request. Conditions are taken before Connection is obeyed, and so are the forwarded fields."""
     sorted_ = RequestFields()
     passing = sorted_.passing
     dropped: frozenset[bytes] = frozenset()
     for name, value in raw:
         lower = name.lower()
-        role = _REQUEST_ROLES.get(lower)
+        role = roles.get(lower)
         if role is None:
             if b"_" in name:
                 return RefusedField(name, "has an underscore in its name, which many backends read as a hyphen")
@@ -166,6 +207,7 @@ def read_request_fields(raw: Iterable[Field]) -> RequestFields | RefusedField:
         elif role is not _ENDS_HERE:
             _sort_special(sorted_, role, lower, name, value)
     if dropped:
+        sorted_.options = dropped
         sorted_.passing = _without(passing, dropped)
         sorted_.content = _without(sorted_.content, dropped)
         sorted_.coding = _without(sorted_.coding, dropped)
@@ -183,6 +225,14 @@ def _sort_special(sorted_: RequestFields, role: _Role, lower: bytes, name: bytes
         sorted_.condition_lines = (*sorted_.condition_lines, b"%b: %b\r\n" % (name, value))
     elif role is _RANGE:
         sorted_.ranges = (*sorted_.ranges, value)
+    elif role is _Role.FORWARDED:
+        sorted_.forwarded = (*sorted_.forwarded, (name, value))
+    elif role is _Role.REQUEST_ID:
+        sorted_.request_ids = (*sorted_.request_ids, value)
+    elif role is _Role.UPGRADE:
+        sorted_.upgrades = (*sorted_.upgrades, value.lower())
+    elif role is _Role.TE:
+        sorted_.takes_trailers = sorted_.takes_trailers or b"trailers" in [each.strip(b" \t") for each in value.lower().split(b",")]
     else:
         sorted_.expectations = (*sorted_.expectations, value)
 
@@ -192,9 +242,12 @@ def _without(lines: Iterable[bytes], names: frozenset[bytes]) -> list[bytes]:
 
 
 class AnswerFields:
-    """The fields of a backend's answer, sorted. `passing` lacks what we set ourselves: framing, ETag, Accept-Ranges, Date."""
+    """The fields of a backend's answer, sorted. `passing` lacks what we set ourselves: framing, ETag, Accept-Ranges, Date.
 
-    __slots__ = ("accept_ranges", "coding", "date", "etags", "last_modified", "passing")
+    `is_endless`: the content is made as it is sent, so it must not be waited for. `trailer_lines` announce the trailers.
+    """
+
+    __slots__ = ("accept_ranges", "coding", "date", "etags", "is_endless", "last_modified", "passing", "trailer_lines")
 
     def __init__(self) -> None:
         self.passing: list[bytes] = []
@@ -203,6 +256,8 @@ class AnswerFields:
         self.date: bytes | None = None
         self.coding = b""
         self.accept_ranges: Sequence[bytes] = ()
+        self.is_endless = False
+        self.trailer_lines: Sequence[bytes] = ()
 
 
 def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
@@ -213,6 +268,9 @@ def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
     for name, value in raw:
         role = _ANSWER_ROLES.get(name.lower())
         if role is None:
+            passing.append(b"%b: %b\r\n" % (name, value))
+        elif role is _CONTENT_TYPE:
+            sorted_.is_endless = value[:25].lower().startswith(_ENDLESS_TYPES)
             passing.append(b"%b: %b\r\n" % (name, value))
         elif role is _DATE:
             sorted_.date = sorted_.date or value
@@ -228,9 +286,16 @@ def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
             sorted_.accept_ranges = (*sorted_.accept_ranges, value)
         elif role is _CONNECTION:
             dropped |= frozenset(option.strip(b" \t").lower() for option in value.split(b","))
+        elif role is _TRAILER:
+            sorted_.trailer_lines = (*sorted_.trailer_lines, b"%b: %b\r\n" % (name, value))
     if not dropped <= _HARMLESS_OPTIONS:
         sorted_.passing = _without(passing, dropped)
     return sorted_
+
+
+def trailer_lines(trailers: Iterable[Field]) -> list[bytes]:
+    """The lines of a trailer section that pass: none that frames, validates or dates, which only a head may do (RFC 9110 §6.5.1)."""
+    return [b"%b: %b\r\n" % (name, value) for name, value in trailers if name.lower() not in _ANSWER_ROLES]
 
 
 def lines_of_304(passing: Iterable[bytes]) -> list[bytes]:

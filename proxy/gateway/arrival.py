@@ -2,14 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
 from ..core.conflict import Problem, Received
-from ..core.fields import RefusedField, RequestFields, read_request_fields
+from ..core.fields import Field, RefusedField, RequestFields, read_answer_fields, read_request_fields, request_roles
 from ..core.precondition import NO_CONDITIONS, MalformedCondition, read_conditions
 from ..core.resource import ResourceKey, Routes, resource_key
 from ..core.target import RefusedTarget, Target, parse_target
@@ -17,7 +18,10 @@ from ..errors import BodyMalformed, BodyTooSlow
 from .exchange import Exchange
 from .limits import BodyPace
 from .metrics import RouteMetrics
-from .reply import Reply, problem
+from .options import SPECIAL, answer_here
+from .peer import Peer
+from .reply import Reply, problem, status_line
+from .requestid import RequestIds
 from .rules import Rules
 from .spool import PIECE_BYTES
 
@@ -33,6 +37,13 @@ class RoutedRules:
     metrics: RouteMetrics
 
 
+class HasPeer(Protocol):
+    """A client's connection, as far as it knows who that is."""
+
+    @property
+    def peer(self) -> Peer: ...
+
+
 class _Place(NamedTuple):
     """Where a target leads."""
 
@@ -42,19 +53,46 @@ class _Place(NamedTuple):
 
 
 class Arrivals:
-    """Judge the heads of requests. `unrouted` is what holds for paths that no route matches."""
+    """Judge the heads of requests. `unrouted` is what holds for paths that no route matches.
 
-    def __init__(self, routes: Routes[RoutedRules], unrouted: RoutedRules, via_name: str, pace: BodyPace | None = None) -> None:
+    `ids` None: requests have none. `forwards`: the backend is told of the peer that each connection has.
+    """
+
+    def __init__(
+        self,
+        routes: Routes[RoutedRules],
+        unrouted: RoutedRules,
+        via_name: str,
+        pace: BodyPace | None = None,
+        ids: RequestIds | None = None,
+        *,
+        forwards: bool = False,
+    ) -> None:
         self._routes = routes
         self._pace = pace or BodyPace()
         self.unrouted = unrouted
+        self.ids = ids
+        self._roles = request_roles(b"" if ids is None else ids.field)
+        self._forwards = forwards
         self._via = f"Via: 1.1 {via_name}\r\n".encode("ascii")
         self._via_of_10 = f"Via: 1.0 {via_name}\r\n".encode("ascii")
         self._places: dict[str, _Place] = {}
 
-    def judge(self, request: web.BaseRequest) -> Reply | tuple[Exchange, RoutedRules]:
-        """Read target, fields and conditions; a reply when one of them is refused."""
-        fields = read_request_fields(request.raw_headers)
+    def judge(self, request: web.BaseRequest) -> tuple[Reply | Exchange, RoutedRules, bytes]:
+        """Read target, fields and conditions; a reply when one of them is refused, or is for us to answer. With the request's id."""
+        fields = read_request_fields(request.raw_headers, self._roles)
+        received = () if isinstance(fields, RefusedField) else fields.request_ids
+        request_id = b"" if self.ids is None else self.ids.of(received)
+        judged = self._judge(request, fields, request_id)
+        return (judged, self.unrouted, request_id) if isinstance(judged, Reply) else (*judged, request_id)
+
+    def new_id(self) -> bytes:
+        """An id for a request that is not looked at."""
+        return b"" if self.ids is None else self.ids.of(())
+
+    def _judge(
+        self, request: web.BaseRequest, fields: RequestFields | RefusedField, request_id: bytes
+    ) -> Reply | tuple[Exchange, RoutedRules]:
         if isinstance(fields, RefusedField):
             return _refuse(request, f"The field {fields.name.decode('latin-1')} {fields.why}.")
         if request.version != HttpVersion11 and (request.version != HttpVersion10 or fields.is_chunked):
@@ -62,6 +100,8 @@ class Arrivals:
             return _refuse(request, "The request is not framed as its version of HTTP has it.")
         if fields.host is None:
             return _refuse(request, "The field Host is missing.")
+        if request.method in SPECIAL and (reply := answer_here(request.method, _raw_target(request), fields)) is not None:
+            return reply
         place = self._places.get(request.raw_path) or self._find(request, fields.host)
         if isinstance(place, Reply):
             return place
@@ -71,14 +111,20 @@ class Arrivals:
             name = conditions.field.title()
             detail = f"The field {name.decode('ascii')} is malformed: {conditions.why}."
             return problem(Problem.MALFORMED, detail, target.path, received=Received(name, conditions.value))
-        via = self._via_of_10 if request.version == HttpVersion10 else self._via
-        method = request.method.encode("ascii")
-        return Exchange(method, target, key, routed.rules, fields, conditions, via, ArrivingBody(request, fields, self._pace)), routed
+        body = ArrivingBody(request, fields, self._pace)
+        if request.version == HttpVersion10:
+            added, interim, fields.takes_trailers = self._via_of_10, None, False
+        else:
+            added, interim = self._via, body.pass_interim
+        if self._forwards:
+            # Per connection: app.py has them all made by ClientServer.
+            added += cast(HasPeer, request.protocol).peer.lines(fields.host, fields.forwarded)
+        if self.ids is not None:
+            added += self.ids.line(request_id)
+        return Exchange(request.method.encode("ascii"), target, key, routed.rules, fields, conditions, added, body, interim), routed
 
     def _find(self, request: web.BaseRequest, host: bytes) -> Reply | _Place:
         """Say where a target leads, and remember it: what a path in origin-form means depends on nothing else."""
-        if request.method == "CONNECT":
-            return problem(Problem.NOT_ALLOWED, "This is no open proxy.", _raw_target(request))
         target = parse_target(_raw_target(request), host)
         if isinstance(target, RefusedTarget):
             return _refuse(request, f"The request target {target.why}.")
@@ -99,7 +145,7 @@ def _refuse(request: web.BaseRequest, detail: str) -> Reply:
 
 
 class ArrivingBody:
-    """The body of a request, as aiohttp takes it in."""
+    """The body of a request, as aiohttp takes it in, and what its sender is told before there is an answer."""
 
     __slots__ = ("_allowed_seconds", "_fields", "_left_seconds", "_pace", "_request")
 
@@ -160,3 +206,9 @@ class ArrivingBody:
             return
         if any(value.lower() == b"100-continue" for value in self._fields.expectations):
             await request.writer.write(_CONTINUE)
+
+    def pass_interim(self, status: int, raw: Sequence[Field]) -> None:
+        """Pass on a 1xx of the backend's (RFC 9110 §15.2). What is between two hops, and tags, are no part of it."""
+        transport = self._request.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(status_line(status, b"") + b"".join(read_answer_fields(raw).passing) + b"\r\n")

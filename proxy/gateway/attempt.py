@@ -27,7 +27,7 @@ from .lease import Lease
 from .metrics import RouteMetrics
 from .points import Point
 from .replay import result_of
-from .reply import OUTCOME_UNKNOWN, Reply, problem
+from .reply import OUTCOME_UNKNOWN, Reply, problem, trailers_of
 from .representation import Representations, Sighting
 from .rules import PutEtag, Unrecorded, Verify
 from .spool import Spool
@@ -192,7 +192,7 @@ class Attempt:
         try:
             async with asyncio.timeout(lease.left_seconds) as limit:
                 lease.watch(lambda: self._extend(limit))
-                heard = Heard(await connection.send(request, self._gate))
+                heard = Heard(await connection.send(request, self._gate, exchange.interim))
                 await heard.listen(self._representations.hold_limits)
         except TimeoutError:
             if heard is None:
@@ -249,7 +249,7 @@ class Attempt:
             lines = [_NO_STORE]
         if not exchange.names_a_state:
             self._metrics.unprotected_writes.inc()
-        return heard.reply(lines)
+        return heard.reply(lines, trailers_of(heard.answer, exchange.fields))
 
     # ---- the record -----------------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ how long a client may take to read.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from logging import Logger
 from typing import Any, cast
 
@@ -16,8 +17,14 @@ from aiohttp.http import HttpProcessingError, RawRequestMessage
 from ..core.conflict import Problem
 from .handler import CLOSE, Sent
 from .limits import CURES, ConnectionLimits, Refusal, Refuse
+from .peer import Forwarding, Peer
+from .preface import Unfinished, read_preface
 from .progress import reset, taken_bytes
 from .reply import message, problem
+from .requestid import RequestIds
+from .tunnel import ClientSide
+
+_ENDS_HEAD = b"\r\n\r\n"
 
 FAREWELL_SECONDS = 1.0
 """How long a connection over the limit is kept after its 503, so that no reset overtakes the answer."""
@@ -26,21 +33,39 @@ _TOO_MANY = "Too many headers"
 _UNREADABLE = (Problem.BAD_REQUEST, "The request cannot be read as HTTP/1.1.")
 
 
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What is known of all clients of a listener. `reads_prefaces`: those that are trusted begin with the PROXY protocol."""
+
+    forwarding: Forwarding
+    ids: RequestIds
+    reads_prefaces: bool
+
+
 class ClientServer(web.Server):
-    """Make connections of ours. `refuse` counts refusals."""
+    """Make connections of ours. `refuse` counts refusals. `clients` None: of no consequence who they are."""
 
     def __init__(
-        self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], limits: ConnectionLimits, refuse: Refuse
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        limits: ConnectionLimits,
+        refuse: Refuse,
+        clients: Clients | None = None,
     ) -> None:
         # A client that leaves does not stop a handler.
         super().__init__(handler, handler_cancellation=False)
         self.limits = limits
         self.refuse = refuse
+        self.clients = clients
 
     @property
     def open(self) -> int:
         """How many connections there are."""
         return len(self._connections)
+
+    def id_line(self) -> bytes:
+        """The id of a request that cannot be read, as a line; empty where requests have none."""
+        return b"" if self.clients is None else self.clients.ids.line(self.clients.ids.of(()))
 
     def __call__(self) -> "ClientConnection":
         """Make the protocol of one connection."""
@@ -64,9 +89,14 @@ class ClientServer(web.Server):
 
 
 class ClientConnection(web.RequestHandler):
-    """One connection of a client. `_body` is that of the last request whose head has come; `_head_since` when a head began, 0: none has."""
+    """One connection of a client. `_body` is that of the last request whose head has come; `_head_since` when a head began, 0: none has.
+
+    `_preface` is what came of an unfinished one, None where none is awaited.
+    """
 
     _body: StreamReader | None = None
+    _preface: bytes | None = None
+    _peer: Peer | None = None
     _head_since = 0.0
     _taken = 0
     _reader_timer: asyncio.TimerHandle | None = None
@@ -82,11 +112,27 @@ class ClientConnection(web.RequestHandler):
         server = self._server
         if server.open < server.limits.max_connections:
             super().connection_made(transport)
+            if server.clients is not None and server.clients.reads_prefaces and self.peer.is_trusted:
+                self._preface = b""
             return
         server.refuse(Refusal.CONNECTIONS)
-        surplus = Surplus(self._loop)
+        surplus = Surplus(self._loop, server.id_line())
         transport.set_protocol(surplus)
         surplus.connection_made(transport)
+
+    # ---- who ---------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def peer(self) -> Peer:
+        """Who is at the other end. To be asked where the server knows `clients`."""
+        if self._peer is None:
+            name = self.peername
+            self._peer = self._peer_at(name[0] if isinstance(name, tuple) else None)
+        return self._peer
+
+    def _peer_at(self, address: str | None) -> Peer:
+        assert self._server.clients is not None
+        return self._server.clients.forwarding.peer(address, b"http" if self.ssl_context is None else b"https")
 
     # ---- unreadable --------------------------------------------------------------------------------------------------------------
 
@@ -100,7 +146,7 @@ class ClientConnection(web.RequestHandler):
             refusal = self._refusal(exc)
             if refusal is not None:
                 self._server.refuse(refusal)
-            return cast(web.StreamResponse, _Refused(*(_UNREADABLE if refusal is None else CURES[refusal])))
+            return cast(web.StreamResponse, _Refused(*(_UNREADABLE if refusal is None else CURES[refusal]), self._server.id_line()))
         return super().handle_error(request, status, exc, message)
 
     def _refusal(self, exc: HttpProcessingError) -> Refusal | None:
@@ -111,6 +157,35 @@ class ClientConnection(web.RequestHandler):
         return Refusal.FIELDS if exc.message.startswith(_TOO_MANY) else None
 
     def data_received(self, data: bytes) -> None:
+        """Give aiohttp one head at a time: of several at once it would forget those before one that it cannot read."""
+        if self._preface is not None:
+            data = self._take_preface(self._preface + data)
+            if not data:
+                return
+        start = 0
+        while not self._upgraded and (self._body is None or self._body.is_eof()):
+            end = data.find(_ENDS_HEAD, start) + len(_ENDS_HEAD)
+            if end < len(_ENDS_HEAD) or end == len(data):
+                break
+            self._feed(data[start:end])
+            start = end
+        self._feed(data[start:] if start else data)
+
+    def _take_preface(self, data: bytes) -> bytes:
+        """Read the preface; return what comes after it, and nothing as long as it is not whole."""
+        found = read_preface(data)
+        if found is Unfinished.SHORT:
+            self._preface = data
+            return b""
+        self._preface = None
+        if isinstance(found, Unfinished):
+            self.force_close()
+            return b""
+        if found.address is not None:
+            self._peer = self._peer_at(found.address)
+        return data[found.length :]
+
+    def _feed(self, data: bytes) -> None:
         """Tell who reads a body that it cannot be read on: aiohttp tells only the next reader of a head."""
         super().data_received(data)
         if self._messages:
@@ -120,11 +195,16 @@ class ClientConnection(web.RequestHandler):
                 self._body = body
             elif self._body is not None and not self._body.is_eof():
                 self._body.set_exception(web.RequestPayloadError("not framed as its head says"))
+                # Nor is it to be waited for once the answer is sent.
+                self._lingering_time = 0.0
         elif self._waiter is not None and not self._head_since:
             self._head_since = self._loop.time()
 
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp never keeps a transport open, the loop lets it
         """A client that has said all may still listen. One that was cut within a request, or is idle, is gone."""
+        if self._payload_parser is not None:
+            cast(ClientSide, self._payload_parser).end()
+            return True
         is_idle = self._waiter is not None and not self._waiter.done()
         if is_idle or self._body is None or not self._body.is_eof():
             return False
@@ -142,7 +222,7 @@ class ClientConnection(web.RequestHandler):
                 self._keepalive_handle = self._loop.call_at(due, self._process_keepalive)
                 return
             self._server.refuse(Refusal.SLOW_HEAD)
-            transport.write(_closing(*CURES[Refusal.SLOW_HEAD]))
+            transport.write(_closing(*CURES[Refusal.SLOW_HEAD], self._server.id_line()))
             self._keepalive_handle = None
             self.force_close()
             return
@@ -213,14 +293,15 @@ class ClientConnection(web.RequestHandler):
 class Surplus(asyncio.Protocol):
     """A connection over the limit: 503, and the end, whatever it asks."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, id_line: bytes) -> None:
         self._loop = loop
+        self._id_line = id_line
         self._farewell: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Answer before anything is asked."""
         stream = cast(asyncio.Transport, transport)
-        stream.write(_closing(*CURES[Refusal.CONNECTIONS]))
+        stream.write(_closing(*CURES[Refusal.CONNECTIONS], self._id_line))
         if stream.can_write_eof():
             stream.write_eof()
         self._farewell = self._loop.call_later(FAREWELL_SECONDS, stream.abort)
@@ -234,17 +315,17 @@ class Surplus(asyncio.Protocol):
 class _Refused(Sent):
     """The answer to what could not be read: nothing of the request is in it."""
 
-    def __init__(self, kind: Problem, detail: str) -> None:
+    def __init__(self, kind: Problem, detail: str, id_line: bytes) -> None:
         super().__init__(keep_alive=False)
-        self._message = _closing(kind, detail)
+        self._message = _closing(kind, detail, id_line)
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Write the answer."""
         await request.writer.write(self._message)
 
 
-def _closing(kind: Problem, detail: str) -> bytes:
+def _closing(kind: Problem, detail: str, id_line: bytes) -> bytes:
     """A refusal after which the connection ends."""
     reply = problem(kind, detail, b"")
     assert isinstance(reply.body, bytes)
-    return message(reply, reply.body, CLOSE)
+    return message(reply, reply.body, id_line + CLOSE)

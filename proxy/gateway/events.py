@@ -40,8 +40,12 @@ class AccessLog:
         seconds: float,
         upstream_seconds: float,
         overhead_seconds: float,
+        request_id: bytes = b"",
     ) -> None:
-        """Log one request. `kind` is a Kind's values in order; `at` is wall-clock time; `path` has no query, and is empty if unreadable."""
+        """Log one request. `kind` is a Kind's values in order; `at` is wall-clock time; `path` has no query, and is empty if unreadable.
+
+        `request_id` holds nothing that JSON would escape.
+        """
         common = self._kinds.get(kind)
         if common is None:
             # Closed sets all, but for the method: a client that invents thousands of them must not fill the memory.
@@ -49,7 +53,7 @@ class AccessLog:
             if len(self._kinds) < 4096:
                 self._kinds[kind] = common
         self._lines.append(
-            b'{"time":%.3f,%b,"path":%b,"ms":%.3f,"msUpstream":%.3f,"msOverhead":%.3f}\n'
+            b'{"time":%.3f,%b,"path":%b,"ms":%.3f,"msUpstream":%.3f,"msOverhead":%.3f,"requestId":"%b"}\n'
             % (
                 at,
                 common,
@@ -57,6 +61,7 @@ class AccessLog:
                 seconds * 1000,
                 upstream_seconds * 1000,
                 overhead_seconds * 1000,
+                request_id,
             )
         )
         if len(self._lines) >= FLUSH_LINES:

@@ -9,7 +9,7 @@ from ..core.hops import Undone, has_marks
 from ..core.precondition import IF_MATCH, IF_NONE_MATCH, Conditions
 from ..core.resource import ResourceKey, key_digest
 from ..core.target import Target
-from ..origin.port import StreamedBody
+from ..origin.port import Interim, StreamedBody
 from ..store.port import StoreKey
 from .rules import HopTags, Rules, SafeMethods
 
@@ -39,7 +39,8 @@ class RequestBody(Protocol):
 class Exchange:
     """A request whose head has been judged, and what is learned of it while it is served.
 
-    `via` is the Via line that this hop adds. Times are in seconds; `waiting_seconds` is what the client took to send its body.
+    `added` are the lines that this hop adds: Via, who the client is, the request's id. `interim` takes the 1xx of the backend's; None: the
+    client knows none. Times are in seconds; `waiting_seconds` is what the client took to send its body.
     `replay_key` is empty where the client sent no Idempotency-Key, and as long as its body has not been read. `undone` is the kind of mark
     that a hop had left on the tag that decided, empty where there was none.
     """
@@ -50,8 +51,9 @@ class Exchange:
     rules: Rules
     fields: RequestFields
     conditions: Conditions
-    via: bytes
+    added: bytes
     body: RequestBody
+    interim: Interim | None = None
     upstream_seconds: float = 0.0
     waiting_seconds: float = 0.0
     verdict: str = ""
@@ -82,7 +84,7 @@ class Exchange:
 
     def lines_to_read(self) -> bytes:
         """The fields of a GET whose answer is tagged here: no conditions, no range, identity coding."""
-        return b"".join((*self.fields.passing, *self.fields.content, _IDENTITY, self.via))
+        return b"".join((*self.fields.passing, *self.fields.content, _IDENTITY, self.added))
 
     def lines_to_relay(self) -> bytes:
         """The fields of a GET or HEAD that the backend judges itself: all but the coding is left to it."""
@@ -94,15 +96,15 @@ class Exchange:
             # The backend does not know a tag that a hop has marked: it would refuse what is judged to pass here.
             conditions = [line for line in conditions if not line.lower().startswith(_LISTS)]
         ranges = [b"Range: %b\r\n" % value for value in fields.ranges]
-        return b"".join((*fields.passing, *fields.content, *conditions, *ranges, _IDENTITY, self.via))
+        return b"".join((*fields.passing, *fields.content, *conditions, *ranges, _IDENTITY, self.added))
 
     def lines_to_verify(self) -> bytes:
         """The fields of a GET on behalf of the writer, with the writer's own credentials and nothing of the body's."""
-        return b"".join((*self.fields.passing, _IDENTITY, _FRESH, self.via))
+        return b"".join((*self.fields.passing, _IDENTITY, _FRESH, self.added))
 
     def lines_to_write(self) -> bytes:
         """The fields of a guarded write: without the conditions, which have been judged here."""
-        return b"".join((*self.fields.passing, *self.fields.content, _IDENTITY, self.via))
+        return b"".join((*self.fields.passing, *self.fields.content, _IDENTITY, self.added))
 
     def lines_to_write_conditionally(self) -> bytes:
         """The fields of a guarded write to a backend that enforces its own tags as well."""
@@ -115,13 +117,13 @@ class Exchange:
                     conditions.append(b"%b: %b\r\n" % (name.title(), b", ".join(map(bytes, tags))))
                 elif tags is not None:
                     conditions.append(b"%b: *\r\n" % name.title())
-        return b"".join((*self.fields.passing, *self.fields.content, *conditions, _IDENTITY, self.via))
+        return b"".join((*self.fields.passing, *self.fields.content, *conditions, _IDENTITY, self.added))
 
     def lines_to_pass(self) -> bytes:
         """The fields of a request that is none of our business."""
         fields = self.fields
         ranges = [b"Range: %b\r\n" % value for value in fields.ranges]
-        return b"".join((*fields.passing, *fields.content, *fields.coding, *fields.condition_lines, *ranges, self.via))
+        return b"".join((*fields.passing, *fields.content, *fields.coding, *fields.condition_lines, *ranges, self.added))
 
     def streamed_body(self) -> bytes | StreamedBody | None:
         """The request's body as it comes in; None where there is none."""

@@ -23,6 +23,7 @@ from .exchange import Exchange
 from .limits import Refusal, Refuse, uncounted
 from .reading import Reading
 from .reply import Reply, problem, send
+from .tunnel import Opened, Tunnels, pump
 from .writing import Writing
 
 _READS = frozenset({b"GET", b"HEAD"})
@@ -66,6 +67,7 @@ class Handler:
         log: AccessLog | None,
         refuse: Refuse = uncounted,
         max_in_flight: int = sys.maxsize,
+        tunnels: Tunnels | None = None,
     ) -> None:
         """`refuse` counts refusals. Over `max_in_flight` requests get 503."""
         self._arrivals = arrivals
@@ -74,6 +76,7 @@ class Handler:
         self._log = log
         self._refuse = refuse
         self._max_in_flight = max_in_flight
+        self._tunnels = tunnels
         self.in_flight = 0
         self.is_draining = False
 
@@ -85,12 +88,19 @@ class Handler:
         routed = self._arrivals.unrouted
         reply: Reply | None = None
         keeps = request.keep_alive
+        request_id = b""
+        judged: Reply | Exchange
         try:
-            judged = self._arrivals.judge(request) if self.in_flight <= self._max_in_flight else self._overloaded()
-            if isinstance(judged, Reply):
-                reply, keeps = judged, False
+            if self.in_flight > self._max_in_flight:
+                judged, request_id = self._overloaded(), self._arrivals.new_id()
             else:
-                exchange, routed = judged
+                judged, routed, request_id = self._arrivals.judge(request)
+            if isinstance(judged, Reply):
+                reply = judged
+                # Where a head was refused it is not sure where the next one begins.
+                keeps = keeps and reply.status == 200
+            else:
+                exchange = judged
                 try:
                     reply = await self._answer(exchange, routed)
                 except BodyMalformed:
@@ -108,15 +118,17 @@ class Handler:
                     request.protocol.logger.exception("noclobber failed")
                     reply = problem(Problem.INTERNAL, "This is a defect of noclobber's.", exchange.target.path)
                     keeps = False
-            return cast(web.StreamResponse, Sent(await self._send(request, reply, keeps)))
+            return cast(web.StreamResponse, Sent(await self._send(request, reply, keeps, request_id)))
         finally:
             self.in_flight -= 1
             if reply is not None:
-                self._account(request, exchange, routed, reply, started)
+                self._account(request, exchange, routed, reply, started, request_id)
 
     # ---- the answer ---------------------------------------------------------------------------------------------------------------
 
     def _answer(self, exchange: Exchange, routed: RoutedRules) -> Awaitable[Reply]:
+        if exchange.fields.upgrades and exchange.interim is not None and self._tunnels is not None and self._tunnels.wants(exchange):
+            return self._tunnels.open(exchange)
         if not routed.rules.is_guarded:
             return self._reading.pass_on(exchange)
         if exchange.method in _READS and exchange.body.size_bytes == 0:
@@ -130,7 +142,7 @@ class Handler:
         self._refuse(Refusal.IN_FLIGHT)
         return problem(Problem.OVERLOADED, "Too many requests are being served.", b"")
 
-    async def _send(self, request: web.BaseRequest, reply: Reply, keeps: bool) -> bool:
+    async def _send(self, request: web.BaseRequest, reply: Reply, keeps: bool, request_id: bytes) -> bool:
         """Write the reply; False when the connection must not be used again."""
         old = request.version == HttpVersion10
         if self.is_draining or (old and not reply.has_own_length()):
@@ -141,8 +153,15 @@ class Handler:
         connection = CLOSE if not keeps else _KEEP_ALIVE_10 if old else b""
         if request.method == "HEAD":
             reply.withhold_body()
+        id_line, ids = b"", self._arrivals.ids
+        if ids is not None:
+            id_line, reply.lines = ids.line(request_id), ids.without(reply.lines)
         try:
-            await send(reply, request.writer, connection)
+            if isinstance(reply, Opened):
+                await send(reply, request.writer, id_line)
+                await pump(reply, request, request.writer)
+                return False
+            await send(reply, request.writer, id_line + connection)
         except (OriginError, OSError) as cut:
             # The client must not take a part for the whole: its connection is cut as ours was.
             transport = request.transport
@@ -158,7 +177,15 @@ class Handler:
             reply.close()
         return keeps
 
-    def _account(self, request: web.BaseRequest, exchange: Exchange | None, routed: RoutedRules, reply: Reply, started: float) -> None:
+    def _account(
+        self,
+        request: web.BaseRequest,
+        exchange: Exchange | None,
+        routed: RoutedRules,
+        reply: Reply,
+        started: float,
+        request_id: bytes,
+    ) -> None:
         seconds = perf_counter() - started
         upstream = exchange.upstream_seconds if exchange is not None else 0.0
         waiting = exchange.waiting_seconds if exchange is not None else 0.0
@@ -176,4 +203,4 @@ class Handler:
         if self._log is not None:
             verdict, outcome, path = ("", "", b"") if exchange is None else (exchange.verdict, exchange.outcome, exchange.target.path)
             kind = (request.method, routed.rules.name, reply.status, verdict, outcome)
-            self._log.write(kind, path, time.time(), seconds, upstream, overhead)
+            self._log.write(kind, path, time.time(), seconds, upstream, overhead, request_id)

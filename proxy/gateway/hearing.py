@@ -1,5 +1,7 @@
 """Hearing a backend out after a write was sent to it: its answer, as far as it came."""
 
+from collections.abc import Sequence
+
 from ..core.fields import read_answer_fields
 from ..errors import OriginError, SpoolFailed
 from ..origin.port import OriginAnswer
@@ -42,7 +44,7 @@ class Heard:
             raise
         self.is_whole = True
 
-    def reply(self, lines: list[bytes]) -> Reply:
+    def reply(self, lines: list[bytes], trailers: Sequence[bytes] = ()) -> Reply:
         """Pass the answer on. One that was cut is cut for the client as well: it must not take a half for the whole."""
         answer, fields, content = self.answer, self.fields, self.content
         body: Body = content if isinstance(content, bytes) else Held(content, 0, content.size_bytes)
@@ -50,4 +52,4 @@ class Heard:
             body = None
         elif not self.is_whole:
             body = Streamed(answer.content_length, content, answer)
-        return Reply(answer.status, answer.reason, [*fields.passing, *lines], body, fields.date)
+        return Reply(answer.status, answer.reason, [*fields.passing, *lines], body, fields.date, trailers)

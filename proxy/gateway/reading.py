@@ -15,7 +15,7 @@ from ..core.version import ContentDigest, Strategy
 from ..errors import Delivery, OriginError, OriginTimeout
 from ..origin.port import OriginAnswer, OriginRequest
 from .exchange import Exchange
-from .reply import Held, Reply, Streamed, Unsent, own_lines, problem, relay
+from .reply import Held, Reply, Streamed, Unsent, own_lines, problem, relay, trailers_of
 from .representation import REPRESENTATION_STATUSES, Representations
 from .rules import HopTags, SafeMethods
 from .spool import Spool
@@ -43,10 +43,10 @@ class Reading:
         try:
             if native:
                 # The tag needs no body, and the backend cuts ranges and answers conditions by the tags that it gave out itself.
-                answer = await self._representations.fetch(exchange, exchange.method, exchange.lines_to_relay())
+                answer = await self._representations.fetch(exchange, exchange.method, exchange.lines_to_relay(), exchange.interim)
                 asked = exchange.method
             else:
-                answer = await self._representations.fetch(exchange, b"GET", exchange.lines_to_read())
+                answer = await self._representations.fetch(exchange, b"GET", exchange.lines_to_read(), exchange.interim)
                 asked = b"GET"
         except OriginError as failure:
             return backend_failed(exchange, failure)
@@ -65,7 +65,7 @@ class Reading:
         started = perf_counter()
         try:
             await exchange.body.ask_for()
-            answer = await self._representations.origin.send(request)
+            answer = await self._representations.origin.send(request, exchange.interim)
         except OriginError as failure:
             return backend_failed(exchange, failure)
         finally:
@@ -141,7 +141,8 @@ class Reading:
         current = self._representations.present(fields, None, time.time())
         refused = self._refuse(exchange, self._judge(exchange, current), fields, None)
         if refused is None and exchange.method != b"HEAD":
-            return Reply(answer.status, answer.reason, fields.passing, Streamed(answer.content_length, held, answer), fields.date)
+            lines = [*fields.passing, *fields.trailer_lines] if answer.content_length is None else fields.passing
+            return Reply(answer.status, answer.reason, lines, Streamed(answer.content_length, held, answer), fields.date)
         if isinstance(held, Spool):
             held.close()
         if asked != b"HEAD":
@@ -165,7 +166,8 @@ class Reading:
             if isinstance(content, Spool):
                 content.close()
             return Reply(answer.status, answer.reason, lines, Unsent(size), fields.date)
-        return Reply(answer.status, answer.reason, lines, content if isinstance(content, bytes) else Held(content, 0, size), fields.date)
+        body = content if isinstance(content, bytes) else Held(content, 0, size)
+        return Reply(answer.status, answer.reason, lines, body, fields.date, trailers_of(answer, exchange.fields))
 
     def _judge(self, exchange: Exchange, current: Present, maker: Backend = Backend.OURS) -> Judgement:
         if not exchange.has_conditions or exchange.rules.safe_methods is SafeMethods.IGNORE:

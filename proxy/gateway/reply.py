@@ -4,7 +4,7 @@ aiohttp's own response writer deletes bytes that are not UTF-8 from a head, so h
 """
 
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
@@ -12,11 +12,12 @@ from typing import Protocol
 from ..core.conflict import Problem, Received, problem_document
 from ..core.dates import format_http_date
 from ..core.etag import EntityTag
-from ..core.fields import AnswerFields
+from ..core.fields import AnswerFields, RequestFields, trailer_lines
 from ..origin.port import OriginAnswer
 from .spool import Spool
 
 RETRY_AFTER_SECONDS = 1
+_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 class Writer(Protocol):
@@ -55,13 +56,17 @@ Body = bytes | Held | Streamed | Unsent | None
 
 @dataclass(slots=True)
 class Reply:
-    """One answer. `lines` end in CRLF and hold everything but framing, Date and Connection. `body` None: a status that has none."""
+    """One answer. `lines` end in CRLF and hold everything but framing, Date and Connection. `body` None: a status that has none.
+
+    `trailers`: lines for after a body that is whole, which then goes out in chunks. Those of a streamed body are its own.
+    """
 
     status: int
     reason: bytes = b""
     lines: list[bytes] = field(default_factory=list)
     body: Body = b""
     date: bytes | None = None
+    trailers: Sequence[bytes] = ()
 
     def has_own_length(self) -> bool:
         """Whether the end of the body can be told from the head (RFC 9112 §6.3), HTTP/1.1's chunks apart."""
@@ -102,29 +107,39 @@ def date_now() -> bytes:
     return _dates[1]
 
 
-def _head(reply: Reply, connection: bytes) -> bytes:
+def _head(reply: Reply, hop: bytes) -> bytes:
     """All of a head but its framing, and the empty line."""
     return b"%b%bDate: %b\r\n%b" % (
         status_line(reply.status, reply.reason),
         b"".join(reply.lines),
         reply.date or date_now(),
-        connection,
+        hop,
     )
 
 
-def message(reply: Reply, body: bytes, connection: bytes) -> bytes:
-    """A whole answer with body, in one piece. `connection` as in `send`."""
-    return b"%bContent-Length: %d\r\n\r\n%b" % (_head(reply, connection), len(body), body)
+def message(reply: Reply, body: bytes, hop: bytes) -> bytes:
+    """A whole answer with body, in one piece. `hop` as in `send`."""
+    return b"%bContent-Length: %d\r\n\r\n%b" % (_head(reply, hop), len(body), body)
 
 
-async def send(reply: Reply, writer: Writer, connection: bytes) -> None:
-    """Write reply. `connection` is the Connection line, or empty. OriginError when a streamed body is cut: the client must see that too."""
+async def send(reply: Reply, writer: Writer, hop: bytes) -> None:
+    """Write reply. `hop` are the lines Connection and request id, or empty. OriginError when a body is cut: the client must see that too.
+
+    Trailers follow a body that goes out in chunks. After any other there is no place for them, and they are dropped.
+    """
     body = reply.body
-    if isinstance(body, bytes):
-        await writer.write(message(reply, body, connection))
+    if isinstance(body, bytes) and not reply.trailers:
+        await writer.write(message(reply, body, hop))
         return
-    head = _head(reply, connection)
-    if body is None:
+    head = _head(reply, hop)
+    if reply.trailers and isinstance(body, bytes | Held):
+        await writer.write(head + _CHUNKED)
+        async for piece in _held(body):
+            await writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await writer.write(b"0\r\n%b\r\n" % b"".join(reply.trailers))
+    elif isinstance(body, bytes):
+        await writer.write(message(reply, body, hop))
+    elif body is None:
         await writer.write(head + b"\r\n")
     elif isinstance(body, Unsent):
         await writer.write(head + (b"\r\n" if body.length is None else b"Content-Length: %d\r\n\r\n" % body.length))
@@ -136,15 +151,23 @@ async def send(reply: Reply, writer: Writer, connection: bytes) -> None:
         await writer.write(b"%bContent-Length: %d\r\n\r\n" % (head, body.length))
         async for piece in _stream(body):
             await writer.write(piece)
-    elif b"close" in connection:
+    elif b"close" in hop:
         await writer.write(head + b"\r\n")
         async for piece in _stream(body):
             await writer.write(piece)
     else:
-        await writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n")
+        await writer.write(head + _CHUNKED)
         async for piece in _stream(body):
             await writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        await writer.write(b"0\r\n\r\n")
+        await writer.write(b"0\r\n%b\r\n" % b"".join(trailer_lines(body.answer.trailers)))
+
+
+async def _held(body: bytes | Held) -> AsyncIterator[bytes]:
+    if isinstance(body, Held):
+        async for piece in body.spool.pieces(body.first, body.length):
+            yield piece
+    elif body:
+        yield body
 
 
 async def _stream(body: Streamed) -> AsyncIterator[bytes]:
@@ -167,7 +190,14 @@ def relay(answer: OriginAnswer, fields: AnswerFields, lines: Iterable[bytes], me
         body = None
     else:
         body = Streamed(length, b"", answer)
+        if length is None:
+            lines = (*lines, *fields.trailer_lines)
     return Reply(answer.status, answer.reason, [*fields.passing, *lines], body, fields.date)
+
+
+def trailers_of(answer: OriginAnswer, fields: RequestFields) -> Sequence[bytes]:
+    """The trailers of an answer that is held, for a client that asked for them (RFC 9110 §6.5.1)."""
+    return trailer_lines(answer.trailers) if answer.trailers and fields.takes_trailers else ()
 
 
 def own_lines(fields: AnswerFields) -> list[bytes]:

@@ -16,7 +16,7 @@ from ..core.resource import ResourceKey
 from ..core.variant import VariantDigest
 from ..core.version import ContentDigest, Strategy, native_tag
 from ..errors import OriginError
-from ..origin.port import Origin, OriginAnswer, OriginRequest
+from ..origin.port import Interim, Origin, OriginAnswer, OriginRequest
 from .exchange import Exchange
 from .reply import Held as HeldBody
 from .reply import Reply, own_lines
@@ -74,11 +74,11 @@ class Representations:
         """Whether that has been noted. What is forgotten here is learned again from the record, before the next write."""
         return key in self._disproved
 
-    async def fetch(self, exchange: Exchange, method: bytes, lines: bytes) -> OriginAnswer:
+    async def fetch(self, exchange: Exchange, method: bytes, lines: bytes, interim: Interim | None = None) -> OriginAnswer:
         """Ask the backend, and put the time that took down to it."""
         started = perf_counter()
         try:
-            return await self.origin.fetch(OriginRequest(method, exchange.target.forwarded, lines))
+            return await self.origin.fetch(OriginRequest(method, exchange.target.forwarded, lines), interim)
         finally:
             exchange.upstream_seconds += perf_counter() - started
 
@@ -105,8 +105,8 @@ class Representations:
             del self._marked[next(iter(self._marked))]
 
     def digest(self, exchange: Exchange, fields: AnswerFields, length: int | None) -> ContentDigest | VariantDigest | None:
-        """A digest to feed the content to; None where it is not to be tagged: too large, no salt yet, or the strategy is native."""
-        if exchange.rules.strategy is Strategy.NATIVE or self.salt is None:
+        """A digest to feed the content to; None where it is not to be tagged: endless, too large, no salt yet, or strategy native."""
+        if fields.is_endless or exchange.rules.strategy is Strategy.NATIVE or self.salt is None:
             return None
         if length is not None and length > self.max_tagged_bytes:
             return None
@@ -166,7 +166,7 @@ class Representations:
         """Read a small content to its end, so that the connection can be used again, and tag it; give up a large one."""
         left = self.hold_limits.memory_bytes
         length = answer.content_length
-        if length is not None and length > left:
+        if fields.is_endless or (length is not None and length > left):
             answer.abandon()
             return None
         digest = self.digest(exchange, fields, length)

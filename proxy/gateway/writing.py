@@ -60,6 +60,8 @@ class Writing:
     async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
         """Answer a write. What can be judged from the head is judged before the body is asked for."""
         refused = self._refuse_by_head(exchange, metrics)
+        if refused is None and exchange.fields.expectations:
+            refused = await self._refuse_before_the_body(exchange, metrics)
         if refused is not None:
             return refused
         with self._share.of(exchange) as has_place:
@@ -104,6 +106,15 @@ class Writing:
         if (exchange.body.size_bytes or 0) > self._body_limits.max_bytes:
             return self._too_large(exchange, self._body_limits.max_bytes)
         return None
+
+    async def _refuse_before_the_body(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
+        """Look before a client that waits for it (RFC 9110 §10.1.1) is told to send its body, which may be large and in vain.
+
+        A retry under an Idempotency-Key is recognised by its body too, so it is not refused before that has come.
+        """
+        if not exchange.names_a_state or exchange.body.size_bytes == 0 or idempotency_keys(exchange) or self._representations.salt is None:
+            return None
+        return await self._look(exchange, metrics)
 
     def _too_large(self, exchange: Exchange, limit_bytes: int) -> Reply:
         self._refuse(Refusal.BODY)

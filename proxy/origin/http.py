@@ -4,13 +4,16 @@ Only `fetch` ever sends a request a second time. `reserve` and `send` may replac
 the first byte: then nothing was sent, and the gate has not been asked yet.
 """
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..errors import OriginBroken, OriginUnreachable
 from .connection import Connection
 from .options import Address, OriginOptions
 from .pool import Pool
-from .port import Interim, Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody
+from .port import Interim, Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody, Switchboard
+from .switching import Switching, SwitchingConnection
 
 __all__ = ["Address", "HttpOrigin", "OriginOptions"]
 
@@ -50,6 +53,13 @@ class HttpOrigin:
         connection = await self.pool.acquire_silent()
         return await connection.exchange(request, None, interim)
 
+    async def switch(self, request: OriginRequest, idle_seconds: float, interim: Interim | None = None) -> Switching:
+        """Ask for another protocol, once and on a connection of its own, which is reset when nothing moves for idle_seconds."""
+        pool, loop = self.pool, asyncio.get_running_loop()
+        options = replace(pool.options, idle_seconds=idle_seconds)
+        connection = await pool.dial(lambda: SwitchingConnection(pool, options, loop))
+        return Switching(await connection.exchange(request, None, interim), connection)
+
     async def close(self) -> None:
         """Close idle connections and reset busy ones."""
         await self.pool.close()
@@ -85,6 +95,6 @@ class Reserved:
         return connection
 
 
-def _is_an_origin(origin: HttpOrigin, reserved: Reserved) -> tuple[Origin, ReservedConnection]:
+def _is_an_origin(origin: HttpOrigin, reserved: Reserved) -> tuple[Origin, Switchboard, ReservedConnection]:
     """Static guard: the classes fulfil the port."""
-    return origin, reserved
+    return origin, origin, reserved

@@ -38,6 +38,7 @@ class AnswerParser:
 
     `answer` is there once the final head is complete, `is_complete` once its last byte is. Then `persists` says whether the connection
     stays open after it, and `has_leftover` whether bytes came that nobody asked for. `has_begun`: a byte of this answer has come.
+    `may_switch`: a 101 was asked for; once it has come (`has_switched`), whatever follows is its body.
     """
 
     __slots__ = (
@@ -54,7 +55,9 @@ class AnswerParser:
         "answer",
         "has_begun",
         "has_leftover",
+        "has_switched",
         "is_complete",
+        "may_switch",
         "persists",
     )
 
@@ -62,6 +65,7 @@ class AnswerParser:
         self._source = source
         self._machine = httptools.HttpResponseParser(self)
         self._is_to_head = False
+        self.may_switch = self.has_switched = False
 
     def expect(self, method: bytes, interim: Interim | None) -> None:
         """Make ready for the answer to a request with method."""
@@ -84,6 +88,9 @@ class AnswerParser:
 
     def feed(self, data: bytes) -> None:
         """Take in what has come. Raise OriginBroken when it is not an answer, or more of it than we accept."""
+        if self.has_switched and self.answer is not None:
+            self.answer.hold(data)
+            return
         self.has_begun = True
         self._quiet_bytes += len(data)
         if self._start is not None:
@@ -111,6 +118,13 @@ class AnswerParser:
             if not self.is_complete:
                 raise _broken(exc) from exc
             self.has_leftover = True
+        except httptools.HttpParserUpgrade as switch:
+            if self.answer is None:
+                raise cut("an answer that switches protocols, which was not asked for") from switch
+            self.has_switched = True
+            rest = data[switch.args[0] :]
+            if rest:
+                self.answer.hold(rest)
 
     def _feed_up_to_the_head(self, data: bytes) -> None:
         """Feed the answer to a HEAD. The parser would take what follows the head for a body, so it must not see any of it."""
@@ -156,9 +170,11 @@ class AnswerParser:
             raise _Refused(f"more than {MAX_FIELDS} fields")
         if self._quiet_bytes > MAX_HEAD_BYTES and _size_of(fields) > MAX_HEAD_BYTES:
             raise _Refused(f"a head of more than {MAX_HEAD_BYTES} bytes")
-        if status < _OK:
+        if status < _OK and not (status == _SWITCHING_PROTOCOLS and self.may_switch):
             self._on_interim(status)
             return
+        if status == _SWITCHING_PROTOCOLS and (not self._machine.should_upgrade() or _has_framing(fields)):
+            raise _Refused("a 101 that does not say to which protocol it switches, or that has a body")
         if self._interims and self._machine.get_http_version() not in _VERSIONS:
             raise _Refused("a version other than HTTP/1")
         answer = Answer(self._source, status, self._reason, fields, framing.announced_length(fields))
@@ -178,7 +194,7 @@ class AnswerParser:
 
     def on_message_complete(self) -> None:
         """Note the end of the answer; the end of an interim one is none."""
-        if self.answer is not None and not self.is_complete:
+        if self.answer is not None and not self.is_complete and self.answer.status != _SWITCHING_PROTOCOLS:
             if len(self._fields) > MAX_FIELDS:
                 raise _Refused(f"more than {MAX_FIELDS} trailers")
             self.is_complete = True
@@ -190,7 +206,7 @@ class AnswerParser:
         if status < _CONTINUE or status == _SWITCHING_PROTOCOLS or self._interims > MAX_INTERIMS:
             raise _Refused(f"an interim answer {status} that cannot be, or one too many")
         # §8.6: it has no body. The parser would wait for one, and take the final answer for it.
-        if framing.announced_length(self._fields) or framing.is_chunked(self._fields):
+        if _has_framing(self._fields):
             raise _Refused("an interim answer with a body")
         if status != _CONTINUE and self._interim is not None:
             self._interim(status, self._fields)
@@ -205,6 +221,10 @@ class AnswerParser:
                 raise _Refused("a chunked body in HTTP/1.0")
             self._fields = []
             answer.trailers = self._fields
+
+
+def _has_framing(fields: Sequence[Field]) -> bool:
+    return bool(framing.announced_length(fields)) or framing.is_chunked(fields)
 
 
 def _size_of(fields: Sequence[Field]) -> int:

@@ -6,7 +6,9 @@ A place or a connection that becomes free goes to the first in the queue, and on
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
+from typing import TypeVar
 
 from ..errors import OriginUnreachable
 from .connection import Connection
@@ -15,6 +17,7 @@ from .options import Address, OriginOptions
 _FAREWELL_SECONDS = 1.0
 """How long `close` waits for orderly ends (TLS says good-bye both ways) before it resets."""
 
+C = TypeVar("C", bound=Connection)
 Turn = asyncio.Future[Connection | None]
 """What one in the queue waits for: a connection, or None for a place to make one in."""
 
@@ -24,7 +27,7 @@ class Pool:
 
     def __init__(self, address: Address, options: OriginOptions) -> None:
         self._address = address
-        self._options = options
+        self.options = options
         self._idle: deque[Connection] = deque()
         self._queue: deque[Turn] = deque()
         self._placed: set[Connection] = set()
@@ -55,7 +58,7 @@ class Pool:
         """Return the connection that was used last, None when there is none that is young enough. Never waits."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.idle_since + self._options.pool_idle_seconds > monotonic():
+            if connection.idle_since + self.options.pool_idle_seconds > monotonic():
                 return connection
             connection.close()
         return None
@@ -97,19 +100,19 @@ class Pool:
         """Take a place if one is free, and nobody came earlier."""
         if self._is_closed:
             raise OriginUnreachable("this client is closed")
-        if self._places >= self._options.max_connections:
+        if self._places >= self.options.max_connections:
             return False
         self._places += 1
         return True
 
     async def _turn(self) -> Connection | None:
         """Queue for a connection, or a place for one. Whoever is cancelled while holding either passes it on."""
-        if len(self._queue) >= self._options.max_waiting:
+        if len(self._queue) >= self.options.max_waiting:
             raise OriginUnreachable(f"{len(self._queue)} requests wait for this backend already")
         loop = asyncio.get_running_loop()
         turn: Turn = loop.create_future()
         self._queue.append(turn)
-        timer = loop.call_later(self._options.wait_seconds, self._refuse, turn)
+        timer = loop.call_later(self.options.wait_seconds, self._refuse, turn)
         try:
             return await turn
         except asyncio.CancelledError:
@@ -124,36 +127,43 @@ class Pool:
     def _refuse(self, turn: Turn) -> None:
         if not turn.done():
             self._queue.remove(turn)
-            turn.set_exception(OriginUnreachable(f"no connection became free within {self._options.wait_seconds:g} s"))
+            turn.set_exception(OriginUnreachable(f"no connection became free within {self.options.wait_seconds:g} s"))
 
     async def _connect(self) -> Connection:
         """Connect, in a place that is taken already; it is freed again when that fails."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._options.connect_seconds):
-                connection = await self._open(loop)
-        except BaseException as exc:
+            connection = await self.dial(lambda: Connection(self, self.options, loop))
+        except BaseException:
             self._free_place()
-            # UnicodeError: a host name that cannot be one.
-            if isinstance(exc, OSError | TimeoutError | UnicodeError):
-                why = f"more than {self._options.connect_seconds:g} s" if isinstance(exc, TimeoutError) else str(exc)
-                raise OriginUnreachable(f"cannot connect to {self._address}: {why}") from exc
             raise
         self._placed.add(connection)
+        return connection
+
+    async def dial(self, make: Callable[[], C]) -> C:
+        """Connect outside the limit: what is made never waits for requests here, but it is reset when the pool is closed."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.options.connect_seconds):
+                connection = await self._open(loop, make)
+        except BaseException as exc:
+            # UnicodeError: a host name that cannot be one.
+            if isinstance(exc, OSError | TimeoutError | UnicodeError):
+                why = f"more than {self.options.connect_seconds:g} s" if isinstance(exc, TimeoutError) else str(exc)
+                raise OriginUnreachable(f"cannot connect to {self._address}: {why}") from exc
+            raise
         self._present.add(connection)
         if self._is_closed:
             connection.close()
             raise OriginUnreachable("this client is closed")
         return connection
 
-    async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
+    async def _open(self, loop: asyncio.AbstractEventLoop, make: Callable[[], C]) -> C:
         address = self._address
         if address.host.startswith("/"):
-            return (await loop.create_unix_connection(lambda: Connection(self, self._options, loop), address.host))[1]
+            return (await loop.create_unix_connection(make, address.host))[1]
         name = None if address.tls is None else address.server_name or address.host
-        made = loop.create_connection(
-            lambda: Connection(self, self._options, loop), address.host, address.port, ssl=address.tls, server_hostname=name
-        )
+        made = loop.create_connection(make, address.host, address.port, ssl=address.tls, server_hostname=name)
         return (await made)[1]
 
     # ---- giving back ---------------------------------------------------------------------------------------------------------------
@@ -198,16 +208,16 @@ class Pool:
         free.idle_since = monotonic()
         self._idle.append(free)
         if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().call_later(self._options.pool_idle_seconds, self._sweep)
+            self._sweeper = asyncio.get_running_loop().call_later(self.options.pool_idle_seconds, self._sweep)
 
     def _sweep(self) -> None:
         """Close what has been idle for too long. The oldest stand first."""
         self._sweeper = None
         now = monotonic()
-        while self._idle and self._idle[0].idle_since + self._options.pool_idle_seconds <= now:
+        while self._idle and self._idle[0].idle_since + self.options.pool_idle_seconds <= now:
             self._idle[0].close()
         if self._idle:
-            left = self._idle[0].idle_since + self._options.pool_idle_seconds - now
+            left = self._idle[0].idle_since + self.options.pool_idle_seconds - now
             self._sweeper = asyncio.get_running_loop().call_later(left, self._sweep)
 
     # ---- the end -------------------------------------------------------------------------------------------------------------------

@@ -80,6 +80,27 @@ class ReservedConnection(Protocol):
         """Give the unused connection back."""
 
 
+class Switched(Protocol):
+    """What came of a request to switch protocols. With any `answer` but a 101 it is over; after that `write` is the way back."""
+
+    @property
+    def answer(self) -> OriginAnswer:
+        """Its `read` gives, after a 101, what the backend sends in the new protocol, and b"" once it has ended the connection."""
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes of the new protocol, and wait until the backend has taken most of them. OriginError when it is gone."""
+
+    def write_end(self) -> None:
+        """Say that nothing more will be sent."""
+
+
+class Switchboard(Protocol):
+    """One backend, as far as it speaks other protocols than HTTP."""
+
+    async def switch(self, request: OriginRequest, idle_seconds: float, interim: Interim | None = None) -> Switched:
+        """Ask for another protocol, once and on a connection of its own, which is reset when nothing moves for idle_seconds."""
+
+
 class Origin(Protocol):
     """One backend."""
 

@@ -13,7 +13,7 @@ from proxy.gateway.events import FLUSH_LINES, MAX_PATH_BYTES, AccessLog
 from .legacy import Legacy, answering
 from .serving import SHORT, serving
 
-KEYS = {"time", "method", "route", "status", "verdict", "outcome", "path", "ms", "msUpstream", "msOverhead"}
+KEYS = {"time", "method", "route", "status", "verdict", "outcome", "path", "ms", "msUpstream", "msOverhead", "requestId"}
 KIND = ("PUT", "r", 204, "proceed", "applied")
 
 
@@ -24,12 +24,12 @@ def lines_of(out: io.BytesIO) -> list[dict[str, object]]:
 async def test_a_line_has_the_same_keys_each_time() -> None:
     out = io.BytesIO()
     log = AccessLog(out)
-    log.write(KIND, b"/doc", 1.5, 0.25, 0.125, 0.0625)
+    log.write(KIND, b"/doc", 1.5, 0.25, 0.125, 0.0625, b"id-1")
     log.write(("GET", "r", 200, "", ""), b"", 2.0, 0.0, 0.0, 0.0)
     log.flush()
     written, read = lines_of(out)
     common = {"route": "r", "method": "PUT", "status": 204, "verdict": "proceed", "outcome": "applied"}
-    assert written == {"time": 1.5, **common, "path": "/doc", "ms": 250.0, "msUpstream": 125.0, "msOverhead": 62.5}
+    assert written == {"time": 1.5, **common, "path": "/doc", "ms": 250.0, "msUpstream": 125.0, "msOverhead": 62.5, "requestId": "id-1"}
     assert read.keys() == KEYS
     assert (read["verdict"], read["outcome"], read["path"]) == (None, None, "")
 

@@ -31,7 +31,11 @@ WRITES = [b"PUT", b"PATCH", b"DELETE", b"POST"]
 GET_FIRST: list[Step] = [Hear(), Say(ok(b"old"))]
 """Makes the connection one that has been used; the GET is the first request on it."""
 
-GET_BYTES = len(b"GET /doc HTTP/1.1\r\nHost: api.example\r\nAccept-Encoding: identity\r\nVia: 1.1 noclobber\r\n\r\n")
+GET_BYTES = len(
+    b"GET /doc HTTP/1.1\r\nHost: api.example\r\nAccept-Encoding: identity\r\nVia: 1.1 noclobber\r\n"
+    b"X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: api.example\r\n"
+    b"X-Request-ID: 0123456789abcdef-1\r\n\r\n"
+)
 
 SERVES: list[Step] = [Hear(), Say(ok(b"new"))] * 8
 
