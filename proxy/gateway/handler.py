@@ -147,6 +147,7 @@ class Handler:
         old = request.version == HttpVersion10
         if self.is_draining or (old and not reply.has_own_length()):
             keeps = False
+        reply.may_chunk = not old
         if not request.content.is_eof():
             # Refused before its body was read: the client may or may not send it now.
             keeps = False

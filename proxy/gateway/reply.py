@@ -58,7 +58,8 @@ Body = bytes | Held | Streamed | Unsent | None
 class Reply:
     """One answer. `lines` end in CRLF and hold everything but framing, Date and Connection. `body` None: a status that has none.
 
-    `trailers`: lines for after a body that is whole, which then goes out in chunks. Those of a streamed body are its own.
+    `may_chunk` False: the client speaks HTTP/1.0. `trailers`: lines for after a body that is whole, which then goes out in chunks; those of
+    a streamed body are its own.
     """
 
     status: int
@@ -67,6 +68,7 @@ class Reply:
     body: Body = b""
     date: bytes | None = None
     trailers: Sequence[bytes] = ()
+    may_chunk: bool = True
 
     def has_own_length(self) -> bool:
         """Whether the end of the body can be told from the head (RFC 9112 §6.3), HTTP/1.1's chunks apart."""
@@ -151,7 +153,7 @@ async def send(reply: Reply, writer: Writer, hop: bytes) -> None:
         await writer.write(b"%bContent-Length: %d\r\n\r\n" % (head, body.length))
         async for piece in _stream(body):
             await writer.write(piece)
-    elif b"close" in hop:
+    elif not reply.may_chunk:
         await writer.write(head + b"\r\n")
         async for piece in _stream(body):
             await writer.write(piece)

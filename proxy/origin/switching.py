@@ -42,6 +42,11 @@ class SwitchingConnection(Connection):
             raise cut("the connection is closed")
         return self._transport
 
+    def _finish(self, answer: Answer) -> None:
+        """Close: this connection has no place in the pool, and is not to be used for anything else."""
+        self._parser.persists = False
+        super()._finish(answer)
+
     def pause_writing(self) -> None:
         """The backend does not take what we send."""
         self._has_room = False

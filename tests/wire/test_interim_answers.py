@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.gateway.client import HOST, chunked, request
+from tests.gateway.client import chunked, request
 from tests.gateway.serving import route, serving
 from tests.origin.scripted import Hear, Say, ScriptedBackend, WaitFor, ok, serve
 
@@ -50,7 +50,7 @@ async def test_a_1_0_client_is_told_nothing_before_the_answer(config: str) -> No
 @pytest.mark.parametrize("config", GUARDED.values(), ids=GUARDED)
 async def test_the_100_of_the_backend_is_not_passed_on_beside_ours(config: str) -> None:
     script = [Hear(), Say(CONTINUE + ok())]
-    async with ScriptedBackend(script, script) as backend, serving(backend.port, config) as door:
+    async with ScriptedBackend([*script, *script]) as backend, serving(backend.port, config) as door:
         client = await door.connect()
         client.send(b"POST /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         assert (await client.head())[0] == 100
@@ -92,7 +92,7 @@ async def test_a_good_write_is_asked_for_its_body_and_judged_again_under_the_lea
 # ---- trailers -------------------------------------------------------------------------------------------------------------------------
 
 
-TRAILERS = b'Digest: abc\r\nX-Took: 1\r\nETag: "late"\r\nContent-Length: 1\r\n'
+TRAILERS = b'Digest: abc\r\nX-Took: 1\r\nETag: "late"\r\nDate: now\r\n'
 WITH_TRAILERS = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Digest\r\n\r\n"
     + chunked(b"hel", b"lo").removesuffix(b"\r\n")
@@ -132,7 +132,7 @@ async def test_trailers_follow_a_body_in_chunks(config: str, method: bytes, line
     assert b"\r\nTransfer-Encoding: chunked" in head
     assert b"hel" in rest
     assert rest.endswith(b"\r\n0\r\nDigest: abc\r\nX-Took: 1\r\n\r\n")
-    assert b"late" not in rest
+    assert not [name for name in (b"ETag", b"Date") if name in rest]
 
 
 DROPPING = {
