@@ -6,7 +6,7 @@ import pytest
 
 from tests.gateway.client import chunked, request
 from tests.gateway.serving import route, serving
-from tests.origin.scripted import Hear, Say, ScriptedBackend, WaitFor, ok, serve
+from tests.origin.scripted import Hear, Say, Script, ScriptedBackend, WaitFor, ok, serve
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nlink: </b.js>\r\nConnection: X-Hop\r\nX-Hop: gone\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -30,8 +30,9 @@ async def test_hints_reach_the_client_before_the_answer(config: str) -> None:
 
 async def test_hints_on_a_guarded_write() -> None:
     """The GETs on behalf of the writer are ours: what hints they get is nobody else's business."""
-    get, put = [Hear(), Say(HINTS + ok(b"old"))], [Hear(), Say(HINTS + b"HTTP/1.1 102 Processing\r\n\r\n" + ok(b"done"))]
-    back = [Hear(), Say(HINTS + ok(b"new"))]
+    get: Script = [Hear(), Say(HINTS + ok(b"old"))]
+    put: Script = [Hear(), Say(HINTS + b"HTTP/1.1 102 Processing\r\n\r\n" + ok(b"done"))]
+    back: Script = [Hear(), Say(HINTS + ok(b"new"))]
     async with ScriptedBackend([*get, *get, *put, *back]) as backend, serving(backend.port) as door:
         tag = (await door.ask(b"GET", b"/doc")).etag
         got = await door.ask(b"PUT", b"/doc", b"If-Match: " + tag, body=b"new")
@@ -49,7 +50,7 @@ async def test_a_1_0_client_is_told_nothing_before_the_answer(config: str) -> No
 
 @pytest.mark.parametrize("config", GUARDED.values(), ids=GUARDED)
 async def test_the_100_of_the_backend_is_not_passed_on_beside_ours(config: str) -> None:
-    script = [Hear(), Say(CONTINUE + ok())]
+    script: Script = [Hear(), Say(CONTINUE + ok())]
     async with ScriptedBackend([*script, *script]) as backend, serving(backend.port, config) as door:
         client = await door.connect()
         client.send(b"POST /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
@@ -105,7 +106,7 @@ async def raw_answer(
     config: str, *lines: bytes, method: bytes = b"GET", version: bytes = b"1.1", max_tagged_body_bytes: int = 1 << 20
 ) -> tuple[bytes, bytes]:
     """The head and all the rest that a client gets from a backend that sends trailers."""
-    script = [Hear(), Say(WITH_TRAILERS)]
+    script: Script = [Hear(), Say(WITH_TRAILERS)]
     async with (
         ScriptedBackend(script, script) as backend,
         serving(backend.port, config, limits__max_tagged_body_bytes=max_tagged_body_bytes) as door,
