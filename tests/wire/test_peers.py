@@ -7,6 +7,7 @@ import re
 import struct
 import sys
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ LIES = [
 ]
 
 
-async def heard(*lines: bytes, method: bytes = b"GET", **settings: object) -> list[bytes]:
+async def heard(*lines: bytes, method: bytes = b"GET", **settings: Any) -> list[bytes]:
     """The lines about forwarding that the backend of an unguarded route gets."""
     async with ScriptedBackend(serve(ok())) as backend, serving(backend.port, route(guarded=False), **settings) as door:
         assert (await door.ask(method, b"/doc", b"Host: api.example:8443", *lines)).status == 200
@@ -145,7 +146,7 @@ def test_a_preface_is_read_from_any_cut(preface: bytes, address: str | None) -> 
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
 async def test_what_is_no_preface_closes_the_connection(data: bytes) -> None:
     assert read_preface(data) is Unfinished.MALFORMED
-    settings = {"server__proxy_protocol": "true", "server__trusted_proxies": "127.0.0.0/8"}
+    settings: dict[str, Any] = {"server__proxy_protocol": "true", "server__trusted_proxies": "127.0.0.0/8"}
     async with ScriptedBackend(serve(ok())) as backend, serving(backend.port, **settings) as door:
         client = await door.connect()
         client.send(data)
@@ -156,7 +157,7 @@ async def test_what_is_no_preface_closes_the_connection(data: bytes) -> None:
 @pytest.mark.parametrize("bytewise", [False, True], ids=["at once", "byte by byte"])
 @pytest.mark.parametrize(("preface", "address"), PREFACES.values(), ids=PREFACES)
 async def test_the_client_is_whom_the_preface_names(preface: bytes, address: str | None, bytewise: bool) -> None:
-    settings = {"server__proxy_protocol": "true", "server__trusted_proxies": "127.0.0.1"}
+    settings: dict[str, Any] = {"server__proxy_protocol": "true", "server__trusted_proxies": "127.0.0.1"}
     async with ScriptedBackend(serve(ok())) as backend, serving(backend.port, route(guarded=False), **settings) as door:
         client = await door.connect()
         data = preface + request(b"GET", b"/doc", b"X-Forwarded-For: 9.9.9.9")
@@ -170,7 +171,7 @@ async def test_the_client_is_whom_the_preface_names(preface: bytes, address: str
 
 
 async def test_a_preface_of_somebody_else_is_no_http() -> None:
-    settings = {"server__proxy_protocol": "true", "server__trusted_proxies": "10.0.0.0/8"}
+    settings: dict[str, Any] = {"server__proxy_protocol": "true", "server__trusted_proxies": "10.0.0.0/8"}
     async with ScriptedBackend(serve(ok())) as backend, serving(backend.port, **settings) as door:
         assert (await door.ask(b"GET", b"/doc")).status == 200
         client = await door.connect()
@@ -202,7 +203,7 @@ async def test_the_id_is_the_same_everywhere(sent: list[bytes], is_kept: bool, f
     monkeypatch.setattr(sys, "stdout", type("Stdout", (), {"buffer": out}))
     trace = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     answer = ok(b"", name.lower() + b": theirs")
-    settings = {"server__request_id_field": field, "log__access": "json"}
+    settings: dict[str, Any] = {"server__request_id_field": field, "log__access": "json"}
     async with ScriptedBackend(serve(answer)) as backend, serving(backend.port, **settings) as door:
         got = await door.ask(b"GET", b"/doc", *(name.upper() + b": " + value for value in sent), trace)
     told = got.one(name)
