@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 URL = "http://127.0.0.1:9000"
 UPSTREAM = {"upstream": URL}
 UPSTREAM_VARIABLE = {"NOCLOBBER__UPSTREAM__URL": URL}
-BACKENDS = 'http://HOST[:PORT] or https://HOST[:PORT] without a path, as in "http://127.0.0.1:9000"'
+BACKENDS = 'http://HOST[:PORT] or https://HOST[:PORT] without a path, as in "http://127.0.0.1:9000"; or http+unix:///PATH of a socket'
 LEVELS = '"debug", "info", "warning", "error"'
 ROUTE = '[[route]]\nname = "a"\npath = "/a"\n'
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config import Server
 from tests.test_config import BACKENDS, LEVELS, ROUTE, UPSTREAM, load, mistakes
 
-ADDRESSES = 'HOST:PORT, an IPv6 address in brackets, as in "127.0.0.1:8080", "0.0.0.0:8080" or "[::1]:8080"'
+ADDRESSES = 'HOST:PORT, an IPv6 address in brackets, as in "127.0.0.1:8080", "0.0.0.0:8080" or "[::1]:8080"; or unix:/PATH'
 STORES = (
     "memory://, sqlite:///RELATIVE, sqlite:////ABSOLUTE, redis://HOST[:PORT][/DB], unix:///SOCKET, "
     "redis+sentinel://HOST[:PORT],.../SERVICE[/DB] or redis+cluster://HOST[:PORT],...; rediss for TLS"
@@ -18,8 +19,7 @@ HEADERS = "[server], [upstream], [store], [protocol], [limits], [log], [[route]]
 MISTAKES = {
     "unknown key, near": (
         '[server]\nlissten = "x"',
-        '2: server.lissten: is unknown, read the key "lissten", allowed listen, admin, workers, mode, drain_seconds, header_seconds, '
-        "via_name, trusted_proxies, forwarded, proxy_protocol, request_id_field, tunnel_idle_seconds; did you mean listen?",
+        f'2: server.lissten: is unknown, read the key "lissten", allowed {", ".join(Server.__struct_fields__)}; did you mean listen?',
     ),
     "unknown key, of another section": (
         "[store]\n\nlease_seconds = 3",
@@ -178,8 +178,8 @@ MISTAKES = {
 
 BAD_URLS = {
     "upstream.url": {
-        "ftp://h": "is not an http:// or https:// URL",
-        "127.0.0.1:9000": "is not an http:// or https:// URL",
+        "ftp://h": "is not an http://, https:// or http+unix:// URL",
+        "127.0.0.1:9000": "is not an http://, https:// or http+unix:// URL",
         "http://h/api": "has a path, a query or a fragment: requests go upstream under the path they came with",
         "http://h?x": "has a path, a query or a fragment: requests go upstream under the path they came with",
         "http://u@h": "has user information: credentials belong to the requests, which pass through",
