@@ -1,6 +1,7 @@
 """TLS of the listener and to the backend: versions, names, certificates of clients, and new files while it runs."""
 
 import asyncio
+import logging
 import os
 import shutil
 import ssl
@@ -51,10 +52,15 @@ async def connected(door: Door, context: ssl.SSLContext, name: str) -> AsyncIter
 
 
 async def status(door: Door, context: ssl.SSLContext, name: str = "api.example") -> bytes:
-    """GET /doc, its certificate verified for name: the status line."""
-    async with connected(door, context, name) as (reader, writer):
-        writer.write(request(b"GET", b"/doc"))
-        return (await reader.readline()).strip()
+    """GET /doc, its certificate verified for name: the status line; empty where the listener refused."""
+    try:
+        async with connected(door, context, name) as (reader, writer):
+            writer.write(request(b"GET", b"/doc"))
+            return (await reader.readline()).strip()
+    except ssl.SSLCertVerificationError:
+        raise
+    except OSError:
+        return b""
 
 
 async def serial(door: Door, context: ssl.SSLContext, name: str = "api.example") -> str:
@@ -81,8 +87,7 @@ async def test_old_versions_are_refused(legacy: Legacy, authority: Authority) ->
     old = trusting(authority)
     old.minimum_version, old.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, TLS_1_2
     async with serving(legacy.port, **listening(authority.issue("api.example"), server__tls_minimum="1.3")) as door:
-        with pytest.raises(ssl.SSLError):
-            await status(door, old)
+        assert await status(door, old) == b""
         assert await status(door, trusting(authority)) == b"HTTP/1.1 200 OK"
 
 
@@ -96,9 +101,7 @@ async def test_a_client_must_show_a_certificate_where_that_is_asked(
         assert await status(door, trusting(authority, authority.issue("client"), newest)) == b"HTTP/1.1 200 OK"
         for shown in (None, stranger):
             # TLS 1.3 tells a client only after it believes that all is well.
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                assert await status(door, trusting(authority, shown, newest)) != b""
-                raise ConnectionError
+            assert await status(door, trusting(authority, shown, newest)) == b""
     assert len(legacy.asked) == 1
 
 
@@ -119,7 +122,8 @@ async def test_the_name_chooses_the_certificate(legacy: Legacy, authority: Autho
         nameless.check_hostname = False
         host, _, port = door.gateway.listen.rpartition(":")
         _, writer = await asyncio.open_connection(host, int(port), ssl=nameless, server_hostname="")
-        assert (("DNS", "api.example"),) == writer.get_extra_info("peercert")["subjectAltName"]
+        names = writer.get_extra_info("peercert")["subjectAltName"]
+        assert names == (("DNS", "api.example"),)
         writer.transport.abort()
 
 
@@ -127,6 +131,7 @@ async def test_new_files_are_taken_in_without_a_restart(
     legacy: Legacy, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(certificates, "WATCH_SECONDS", 0.05)
+    caplog.set_level(logging.INFO, "noclobber")
     first, second = authority.issue("api.example", "first"), authority.issue("api.example", "second")
     live = Issued(tmp_path / "live.crt", tmp_path / "live.key", tmp_path / "live.pem")
     shutil.copy(first.certificate, live.certificate)
@@ -233,4 +238,4 @@ async def test_a_certificate_is_shown_to_the_backend(authority: Authority, shows
     async with secured(authority.issue("app.example"), authority.file) as port, serving(f"https://127.0.0.1:{port}", **settings) as door:
         got = await door.ask(b"GET", b"/doc")
         assert got.status == (200 if shows else 502)
-        assert (b"noclobber" in got.body) == shows
+        assert (b"('DNS', 'noclobber')" in got.body) == shows

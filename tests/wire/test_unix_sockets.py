@@ -17,7 +17,7 @@ from tests.gateway.legacy import Legacy
 from tests.gateway.serving import configured, serving
 
 
-async def ask(path: Path, data: bytes = request(b"GET", b"/doc"), method: bytes = b"GET") -> Answer:  # noqa: B008 - bytes
+async def ask(path: Path, data: bytes = request(b"GET", b"/doc"), method: bytes = b"GET") -> Answer:
     async with Client(*await asyncio.open_unix_connection(path)) as client:
         client.send(data)
         return await client.answer(method)
