@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / "dev"
 JOURNEYS = ROOT / "examples" / "journeys"
-COMMANDS = ("run", "demo", "test", "lint", "check", "docs", "bench", "install", "lock", "crash", "race", "rss", "simulate", "storefaults")
+COMMANDS = tuple("run demo test lint check docs bench install lock crash race rss simulate slow storefaults".split())
 
 
 def load(name: str, path: Path) -> ModuleType:
