@@ -19,7 +19,9 @@ HEADERS = "[server], [upstream], [store], [protocol], [limits], [log], [[route]]
 MISTAKES = {
     "unknown key, near": (
         '[server]\nlissten = "x"',
-        f'2: server.lissten: is unknown, read the key "lissten", allowed {", ".join(Server.__struct_fields__)}; did you mean listen?',
+        '2: server.lissten: is unknown, read the key "lissten", allowed listen, admin, socket_mode, tls_certificate, tls_key, '
+        "tls_directory, tls_client_ca, tls_minimum, workers, mode, drain_seconds, header_seconds, via_name, trusted_proxies, forwarded, "
+        "proxy_protocol, request_id_field, tunnel_idle_seconds; did you mean listen?",
     ),
     "unknown key, of another section": (
         "[store]\n\nlease_seconds = 3",

@@ -76,7 +76,7 @@ def test_what_goes_with_a_problem(kind: Problem) -> None:
     lines = set(reply.lines)
     assert reply.status == kind.status
     assert {b"Content-Type: application/problem+json\r\n", b"Cache-Control: no-store\r\n", b'ETag: "c"\r\n', b"X: y\r\n"} <= lines
-    assert (b"Retry-After: 1\r\n" in lines) == (kind.status == 503 or kind is Problem.IN_FLIGHT)
+    assert (b"Retry-After: 1\r\n" in lines) == (kind.status == 503 or kind in (Problem.IN_FLIGHT, Problem.TOO_MANY_WRITES))
     assert (b"Noclobber-Outcome: unknown\r\n" in lines) == (kind is Problem.OUTCOME_UNKNOWN)
     assert isinstance(reply.body, bytes)
     assert json.loads(reply.body)["currentTag"] == '"c"'
