@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import Server
+from proxy.config.keys import KEYS
 from tests.test_config import BACKENDS, LEVELS, ROUTE, UPSTREAM, load, mistakes
 
 ADDRESSES = 'HOST:PORT, an IPv6 address in brackets, as in "127.0.0.1:8080", "0.0.0.0:8080" or "[::1]:8080"; or unix:/PATH'
@@ -19,9 +19,7 @@ HEADERS = "[server], [upstream], [store], [protocol], [limits], [log], [[route]]
 MISTAKES = {
     "unknown key, near": (
         '[server]\nlissten = "x"',
-        '2: server.lissten: is unknown, read the key "lissten", allowed listen, admin, socket_mode, tls_certificate, tls_key, '
-        "tls_directory, tls_client_ca, tls_minimum, workers, mode, drain_seconds, header_seconds, via_name, trusted_proxies, forwarded, "
-        "proxy_protocol, request_id_field, tunnel_idle_seconds; did you mean listen?",
+        f'2: server.lissten: is unknown, read the key "lissten", allowed {", ".join(KEYS["server"])}; did you mean listen?',
     ),
     "unknown key, of another section": (
         "[store]\n\nlease_seconds = 3",
