@@ -18,10 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / "dev"
 JOURNEYS = ROOT / "examples" / "journeys"
-COMMANDS = (
-    *("run", "demo", "test", "lint", "check", "docs", "bench", "install", "lock"),
-    *("crash", "race", "rss", "simulate", "slow", "storefaults", "throughput"),
-)
+COMMANDS = ("run", "demo", "test", "lint", "check", "docs", "bench", "install", "lock", "crash", "race", "rss", "simulate", "slow", "storefaults", "throughput")
 
 
 def load(name: str, path: Path) -> ModuleType:

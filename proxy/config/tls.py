@@ -89,7 +89,7 @@ def _text(section: Section, name: str) -> str:
 
 def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).lower().replace("_", " ")
+        return error.reason.lower().replace("_", " ") if error.reason else "it holds no certificate or key in PEM"
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 

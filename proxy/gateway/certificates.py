@@ -116,7 +116,7 @@ def _refuse_password() -> str:
 def describe(error: Exception) -> str:
     """Say what is wrong with a file, in one line."""
     if isinstance(error, ssl.SSLError):
-        return error.reason or str(error)
+        return error.reason.lower().replace("_", " ") if error.reason else "it holds no certificate or key in PEM"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

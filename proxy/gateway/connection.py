@@ -197,7 +197,8 @@ class ClientConnection(web.RequestHandler):
                 self._body.set_exception(web.RequestPayloadError("not framed as its head says"))
                 # Nor is it to be waited for once the answer is sent.
                 self._lingering_time = 0.0
-        elif self._waiter is not None and not self._head_since:
+        elif not self._head_since and (self._waiter is not None or not self._request_count):
+            # The very first bytes may come before anybody waits for them.
             self._head_since = self._loop.time()
 
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp never keeps a transport open, the loop lets it
