@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 
+from .cors import OF_A_GRANT
+
 Field = tuple[bytes, bytes]
 
 
@@ -34,6 +36,8 @@ class _Role(Enum):
     TE = auto()
     TRAILER = auto()
     CONTENT_TYPE = auto()
+    ORIGIN = auto()
+    CORS_GRANT = auto()
 
 
 # Names of the module's, since looking a member up costs more than comparing it, and this is done for every field of every message.
@@ -43,6 +47,7 @@ _CONDITION, _RANGE, _CODING, _CONTENT = _Role.CONDITION, _Role.RANGE, _Role.CODI
 _ETAG, _LAST_MODIFIED, _DATE = _Role.ETAG, _Role.LAST_MODIFIED, _Role.DATE
 _CONTENT_CODING, _ACCEPT_RANGES = _Role.CONTENT_CODING, _Role.ACCEPT_RANGES
 _CONTENT_TYPE, _TRAILER = _Role.CONTENT_TYPE, _Role.TRAILER
+_ORIGIN, _CORS_GRANT = _Role.ORIGIN, _Role.CORS_GRANT
 
 # RFC 9110 §7.6.1 names these; Trailer goes with Transfer-Encoding, since we re-frame every body.
 _HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"trailer")
@@ -71,6 +76,7 @@ _REQUEST_ROLES: dict[bytes, _Role] = {
     **dict.fromkeys(_FORWARDED, _Role.FORWARDED),
     b"upgrade": _Role.UPGRADE,
     b"te": _Role.TE,
+    b"origin": _Role.ORIGIN,
 }
 _ANSWER_ROLES: dict[bytes, _Role] = {
     **dict.fromkeys(_HOP_BY_HOP, _Role.ENDS_HERE),
@@ -83,6 +89,7 @@ _ANSWER_ROLES: dict[bytes, _Role] = {
     b"accept-ranges": _Role.ACCEPT_RANGES,
     b"content-type": _Role.CONTENT_TYPE,
     b"trailer": _Role.TRAILER,
+    **dict.fromkeys(OF_A_GRANT, _Role.CORS_GRANT),
 }
 # Content that is sent as it comes about, and may never end.
 _ENDLESS_TYPES = (b"text/event-stream", b"multipart/x-mixed-replace")
@@ -143,6 +150,7 @@ class RequestFields:
         "host",
         "is_chunked",
         "options",
+        "origin",
         "passing",
         "ranges",
         "request_ids",
@@ -167,6 +175,7 @@ class RequestFields:
         self.takes_trailers = False
         self.forwarded: Sequence[Field] = ()
         self.request_ids: Sequence[bytes] = ()
+        self.origin: bytes | None = None
 
 
 _NO_CONDITIONS: Mapping[bytes, Sequence[bytes]] = {}
@@ -204,6 +213,9 @@ def read_request_fields(raw: Iterable[Field], roles: Roles = _REQUEST_ROLES) -> 
             if sorted_.is_chunked or value.lower() != b"chunked":
                 return RefusedField(name, "is not exactly chunked")
             sorted_.is_chunked = True
+        elif role is _ORIGIN:
+            sorted_.origin = value
+            passing.append(b"%b: %b\r\n" % (name, value))
         elif role is not _ENDS_HERE:
             _sort_special(sorted_, role, lower, name, value)
     if dropped:
@@ -247,7 +259,7 @@ class AnswerFields:
     `is_endless`: the content is made as it is sent, so it must not be waited for. `trailer_lines` announce the trailers.
     """
 
-    __slots__ = ("accept_ranges", "coding", "date", "etags", "is_endless", "last_modified", "passing", "trailer_lines")
+    __slots__ = ("accept_ranges", "coding", "cors_grant", "date", "etags", "is_endless", "last_modified", "passing", "trailer_lines")
 
     def __init__(self) -> None:
         self.passing: list[bytes] = []
@@ -258,6 +270,7 @@ class AnswerFields:
         self.accept_ranges: Sequence[bytes] = ()
         self.is_endless = False
         self.trailer_lines: Sequence[bytes] = ()
+        self.cors_grant: Sequence[bytes] = ()
 
 
 def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
@@ -284,6 +297,10 @@ def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
             passing.append(b"%b: %b\r\n" % (name, value))
         elif role is _ACCEPT_RANGES:
             sorted_.accept_ranges = (*sorted_.accept_ranges, value)
+        elif role is _CORS_GRANT:
+            line = b"%b: %b\r\n" % (name, value)
+            sorted_.cors_grant = (*sorted_.cors_grant, line)
+            passing.append(line)
         elif role is _CONNECTION:
             dropped |= frozenset(option.strip(b" \t").lower() for option in value.split(b","))
         elif role is _TRAILER:

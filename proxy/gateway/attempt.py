@@ -193,6 +193,7 @@ class Attempt:
             async with asyncio.timeout(lease.left_seconds) as limit:
                 lease.watch(lambda: self._extend(limit))
                 heard = Heard(await connection.send(request, self._gate, exchange.interim))
+                self._representations.grants.hear(exchange, heard.fields)
                 await heard.listen(self._representations.hold_limits)
         except TimeoutError:
             if heard is None:

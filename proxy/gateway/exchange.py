@@ -1,6 +1,6 @@
 """One request on its way through: what is known of it, and the fields that go upstream on its behalf."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,7 +42,8 @@ class Exchange:
     `added` are the lines that this hop adds: Via, who the client is, the request's id. `interim` takes the 1xx of the backend's; None: the
     client knows none. Times are in seconds; `waiting_seconds` is what the client took to send its body.
     `replay_key` is empty where the client sent no Idempotency-Key, and as long as its body has not been read. `undone` is the kind of mark
-    that a hop had left on the tag that decided, empty where there was none.
+    that a hop had left on the tag that decided, empty where there was none. `cors_grant` is how the backend let the request's origin in,
+    empty where it did not, None as long as it has not been heard.
     """
 
     method: bytes
@@ -60,6 +61,7 @@ class Exchange:
     outcome: str = ""
     replay_key: str = ""
     undone: str = ""
+    cors_grant: Sequence[bytes] | None = None
 
     @property
     def store_key(self) -> StoreKey:

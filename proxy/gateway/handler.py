@@ -77,6 +77,7 @@ class Handler:
         self._refuse = refuse
         self._max_in_flight = max_in_flight
         self._tunnels = tunnels
+        self._grants = reading.grants
         self.in_flight = 0
         self.is_draining = False
 
@@ -118,6 +119,8 @@ class Handler:
                     request.protocol.logger.exception("noclobber failed")
                     reply = problem(Problem.INTERNAL, "This is a defect of noclobber's.", exchange.target.path)
                     keeps = False
+                if reply.is_own:
+                    self._grants.complete(exchange, reply)
             return cast(web.StreamResponse, Sent(await self._send(request, reply, keeps, request_id)))
         finally:
             self.in_flight -= 1

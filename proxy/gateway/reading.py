@@ -34,6 +34,7 @@ class Reading:
     def __init__(self, representations: Representations) -> None:
         self._representations = representations
         self._natives: dict[ResourceKey, None] = {}
+        self.grants = representations.grants
 
     async def read(self, exchange: Exchange) -> Reply:
         """Answer a GET or a HEAD. Raises nothing: a backend that fails becomes a 502 or a 504."""
@@ -61,6 +62,8 @@ class Reading:
 
     async def pass_on(self, exchange: Exchange) -> Reply:
         """Send a request that is none of our business on, once, and its answer back, both as they come."""
+        grants = self._representations.grants if exchange.rules.is_guarded else None
+        is_preflight = grants is not None and grants.prepare_preflight(exchange)
         request = OriginRequest(exchange.method, exchange.target.forwarded, exchange.lines_to_pass(), exchange.streamed_body())
         started = perf_counter()
         try:
@@ -71,10 +74,13 @@ class Reading:
         finally:
             exchange.upstream_seconds += perf_counter() - started
         fields = read_answer_fields(answer.fields)
+        if grants is not None:
+            (grants.hear_preflight if is_preflight else grants.hear)(exchange, fields)
         return relay(answer, fields, own_lines(fields), exchange.method)
 
     async def _answer(self, exchange: Exchange, answer: OriginAnswer, asked: bytes) -> Reply:
         fields = read_answer_fields(answer.fields)
+        self._representations.grants.hear(exchange, fields)
         if answer.status not in REPRESENTATION_STATUSES and answer.status != _PARTIAL_CONTENT:
             # RFC 9110 §13.2.1: preconditions count only where the answer without them would be a success.
             return self._relay(exchange, answer, fields, asked)
@@ -206,7 +212,7 @@ class Reading:
                 return Reply(206, b"", lines, content[selected.first : selected.last + 1], fields.date)
             return Reply(206, b"", lines, Held(content, selected.first, length), fields.date)
         if selected is RangeOutcome.UNSATISFIABLE:
-            return Reply(416, b"", [tag_line, _BYTE_RANGES, b"Content-Range: bytes */%d\r\n" % size], b"", fields.date)
+            return Reply(416, b"", [tag_line, _BYTE_RANGES, b"Content-Range: bytes */%d\r\n" % size], b"", fields.date, is_own=True)
         return None
 
     def _remember_native(self, key: ResourceKey) -> None:

@@ -60,6 +60,7 @@ class Reply:
 
     `may_chunk` False: the client speaks HTTP/1.0. `trailers`: lines for after a body that is whole, which then goes out in chunks; those of
     a streamed body are its own.
+    `is_own`: it is noclobber's, with nothing of the backend's in it.
     """
 
     status: int
@@ -69,6 +70,7 @@ class Reply:
     date: bytes | None = None
     trailers: Sequence[bytes] = ()
     may_chunk: bool = True
+    is_own: bool = False
 
     def has_own_length(self) -> bool:
         """Whether the end of the body can be told from the head (RFC 9112 §6.3), HTTP/1.1's chunks apart."""
@@ -228,7 +230,7 @@ def problem(
         head.append(b"ETag: %b\r\n" % bytes(current))
     if kind is Problem.OUTCOME_UNKNOWN:
         head.append(OUTCOME_UNKNOWN)
-    return Reply(kind.status, b"", head, document)
+    return Reply(kind.status, b"", head, document, is_own=True)
 
 
 OUTCOME_UNKNOWN = b"Noclobber-Outcome: unknown\r\n"

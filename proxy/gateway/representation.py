@@ -18,6 +18,7 @@ from ..core.version import ContentDigest, Strategy, native_tag
 from ..errors import OriginError
 from ..origin.port import Interim, Origin, OriginAnswer, OriginRequest
 from .exchange import Exchange
+from .grants import Grants
 from .reply import Held as HeldBody
 from .reply import Reply, own_lines
 from .spool import Spool, SpoolLimits
@@ -58,6 +59,7 @@ class Representations:
     def __init__(self, origin: Origin, limits: SpoolLimits, max_tagged_bytes: int) -> None:
         self.origin = origin
         self.salt: bytes | None = None
+        self.grants = Grants()
         self.max_tagged_bytes = max_tagged_bytes
         self._disproved: dict[ResourceKey, None] = {}
         self._marked: dict[ResourceKey, None] = {}
@@ -134,6 +136,7 @@ class Representations:
 
     async def _see(self, exchange: Exchange, answer: OriginAnswer, now: float) -> Sighting:
         fields = read_answer_fields(answer.fields)
+        self.grants.hear(exchange, fields)
         if answer.status not in REPRESENTATION_STATUSES:
             refusal = await self._hold_refusal(answer, fields)
             if answer.status in ABSENT_STATUSES:
