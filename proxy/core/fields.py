@@ -55,6 +55,8 @@ _HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", 
 _OF_THE_BODY = (
     *(b"content-type", b"content-encoding", b"content-language", b"content-location", b"content-disposition", b"content-range"),
     *(b"content-md5", b"content-digest", b"repr-digest", b"digest", b"idempotency-key", b"prefer"),
+    # WebDAV's condition on a write (RFC 4918 §10.4), by our tags perhaps, which a backend that is sent a GET would judge as well.
+    b"if",
 )
 _CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range")
 _OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")

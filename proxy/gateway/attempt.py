@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from time import perf_counter
 
 from ..core.conflict import Problem
+from ..core.dav_if import names_tags, translated
 from ..core.etag import EntityTag
 from ..core.event import Fenced, Kind, Why
 from ..core.outcome import Judge, Outcome, classify
@@ -91,7 +92,8 @@ class Attempt:
             await self._reach(Point.QUARANTINE)
             await asyncio.sleep(max(0.0, exchange.rules.apply_delay_seconds - lease.age_seconds))
         sighting: Sighting | None = None
-        if exchange.names_a_state and not self._trusts_the_store():
+        has_tags = names_tags(exchange.fields.content)
+        if has_tags or (exchange.names_a_state and not self._trusts_the_store()):
             await self._reach(Point.VERIFY)
             try:
                 sighting = await self._representations.look(exchange, time.time())
@@ -104,6 +106,8 @@ class Attempt:
             if refused is not None:
                 await self._withdraw(sighting)
                 return refused, None
+            if has_tags and sighting.tag is not None and sighting.own_etag is not None:
+                exchange.fields.content = translated(exchange.fields.content, sighting.tag, sighting.own_etag)
         elif exchange.names_a_state:
             exchange.verdict = Verdict.PROCEED.name.lower()
         if self._in_doubt:

@@ -91,6 +91,10 @@ class Reading:
         if answer.status == _PARTIAL_CONTENT:
             return self._relay(exchange, answer, fields, asked)
         self._natives.pop(exchange.key, None)
+        if asked == b"HEAD" and exchange.rules.strategy is Strategy.AUTO:
+            # It has a strong tag no more (Apache's are weak in their first second), so this HEAD has to be a GET (RFC 9110 §9.3.2).
+            answer.abandon()
+            return await self.read(exchange)
         digest = None if asked == b"HEAD" else self._representations.digest(exchange, fields, answer.content_length)
         if digest is None:
             return self._answer_untagged(exchange, answer, fields, b"", asked)

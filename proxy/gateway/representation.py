@@ -39,6 +39,7 @@ class Sighting:
     """What a look at a resource found. `refusal` is the backend's own answer where it showed no representation.
 
     `content_tag` is what the content alone would be tagged with; None where that was not worth reading it. `maker` made the tag.
+    `own_etag` is the backend's own, where ours stands in its place; None where it sent none, or several.
     """
 
     current: Current
@@ -46,6 +47,7 @@ class Sighting:
     refusal: Reply | None = None
     content_tag: EntityTag | None = None
     maker: Backend = Backend.OURS
+    own_etag: bytes | None = None
 
     @property
     def tag(self) -> EntityTag | None:
@@ -153,7 +155,8 @@ class Representations:
             tag = digest.tag()
         else:
             answer.abandon()
-        return Sighting(self.present(fields, tag, now), False, content_tag=tag)
+        own_etag = fields.etags[0] if len(fields.etags) == 1 else None
+        return Sighting(self.present(fields, tag, now), False, content_tag=tag, own_etag=own_etag)
 
     async def _feed(self, answer: OriginAnswer, digest: ContentDigest | VariantDigest) -> bool:
         """Digest the content without keeping it; False when it turns out too large to be tagged."""

@@ -235,3 +235,33 @@ async def test_a_304_of_a_coded_answer_carries_vary_and_cache_control() -> None:
 
         assert (got.status, got.etag) == (304, tag)
         assert (got.one(b"Vary"), got.one(b"Cache-Control")) == (b"Accept-Encoding, Origin", b"no-transform")
+
+
+# ---- a backend whose tags are not always good enough ----------------------------------------------------------------------------------
+
+
+async def test_a_head_has_the_tag_of_the_get_though_the_backends_has_become_weak() -> None:
+    """RFC 9110 §9.3.2. Apache's tags are weak in the first second of a file."""
+    async with Native() as backend, serving(backend.port, route()) as door:
+        assert await door.tag() == b'"one"'
+        backend.respond = None
+        backend.extra = {"ETag": 'W/"one"'}
+        head = await door.ask(b"HEAD", b"/doc")
+
+        assert head.etag == await door.tag() != b'"one"'
+        assert (head.status, head.body, head.one(b"Content-Length")) == (200, b"", b"3")
+
+
+@pytest.mark.parametrize("own", ['W/"x"', '"x"'])
+async def test_a_tag_of_ours_in_an_if_of_webdav_is_put_as_the_backends_own(own: str) -> None:
+    """RFC 4918 §10.4: only the backend knows the locks, and it knows no tag of ours."""
+    async with Legacy() as backend, serving(backend.port, route(strategy="content")) as door:
+        backend.documents["/doc"] = b"one"
+        backend.extra = {"ETag": own}
+        tag = (await door.tag()).decode()
+        await door.ask(b"PUT", b"/doc", f'If: (<urn:lock> [{tag}]) (Not <DAV:no-lock> ["other"])'.encode(), body=b"two")
+        assert "if" not in backend.last("GET").fields
+        assert backend.last("PUT").fields["if"] == f'(<urn:lock> [{own}]) (Not <DAV:no-lock> ["other"])'
+
+        await door.ask(b"PUT", b"/doc", f"If: ([{tag}])".encode(), body=b"three")
+        assert backend.last("PUT").fields["if"] == f"([{tag}])"
