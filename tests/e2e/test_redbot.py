@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -26,10 +25,10 @@ resource.set_request(sys.argv[1])
 resource.on("check_done", thor.stop)
 resource.check()
 thor.run()
-found = [(type(note).__name__, note.level.name, str(note.summary)) for note in resource.response.notes]
-found += [(type(note).__name__, note.level.name, str(note.summary)) for note in resource.notes]
-asked = {check: getattr(probe.response, "status_code", None) for check, probe in resource.subreqs.items() if probe.response is not None}
-print(json.dumps({"notes": found, "asked": {str(name): str(status) for name, status in asked.items()}}))
+probes = [resource, *resource.subreqs.values()]
+found = [(type(note).__name__, note.level.name, str(note.summary)) for probe in probes for note in probe.response.notes]
+asked = {str(name): str(probe.response.status_code) for name, probe in resource.subreqs.items()}
+print(json.dumps({"notes": found, "asked": asked}))
 """
 
 
@@ -67,9 +66,9 @@ def report(port: int) -> Report:
 
 
 @pytest.mark.timeout(300)
-def test_redbot_finds_nothing_that_it_does_not_find_without_noclobber(ports: tuple[int, int], tmp_path: Path) -> None:
+def test_redbot_finds_nothing_that_it_does_not_find_without_noclobber(ports: tuple[int, int]) -> None:
     direct, through = report(ports[0]), report(ports[1])
-    print(through)
 
     assert through.asked, "redbot has asked for nothing more"
-    assert set(through.faults()) <= set(direct.faults())
+    assert {"RANGE_CORRECT", "INM_304", "IMS_304"} <= {name for name, _, _ in through.notes}
+    assert {name for name, _, _ in through.faults()} <= {name for name, _, _ in direct.faults()}
