@@ -18,7 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / "dev"
 JOURNEYS = ROOT / "examples" / "journeys"
-COMMANDS = ("run", "demo", "test", "lint", "check", "docs", "bench", "install", "lock", "crash", "race", "rss", "simulate", "slow", "storefaults", "throughput")
+EVERYDAY = ("run", "demo", "test", "lint", "check", "docs", "bench", "install", "lock")
+COMMANDS = (*EVERYDAY, "crash", "race", "rss", "simulate", "slow", "storefaults", "throughput")
 
 
 def load(name: str, path: Path) -> ModuleType:
