@@ -131,7 +131,7 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
             log = AccessLog(sys.stdout.buffer)
             stack.callback(log.flush)
         unrouted = _routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics)
-        routes = Routes((route.template, _routed(route, metrics)) for route in config.routes)
+        routes = Routes(((route.template, _routed(route, metrics)) for route in config.routes), lambda routed: routed.rules.aliases)
         server = config.server
         ids = RequestIds(server.request_id_field)
         forwarding = Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix)
@@ -281,5 +281,7 @@ def _routed(route: Route, metrics: Metrics) -> RoutedRules:
         cors=route.cors,
         is_guarded=route.guarded,
         apply_delay_seconds=route.apply_delay_seconds,
+        aliases=route.aliases,
+        method_override=route.method_override,
     )
     return RoutedRules(rules, RouteMetrics(metrics, route.name))

@@ -52,9 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _check(arguments.file)
         case "probe-apply-delay":
             return _probe(arguments)
+        case "probe-aliases":
+            return _probe_aliases(arguments)
         case _:
             _parser().print_usage(sys.stderr)
-            print("noclobber: which command? One of: run, check, probe-apply-delay", file=sys.stderr)
+            print("noclobber: which command? One of: run, check, probe-apply-delay, probe-aliases", file=sys.stderr)
             return MISUSED
 
 
@@ -103,6 +105,18 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field to send; may be repeated")
     probe.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each pause is tried (default: 3)")
     probe.add_argument("--watch", type=float, default=15.0, metavar="SECONDS", help="how long to wait for a write to show (default: 15)")
+
+    aliases = commands.add_parser(
+        "probe-aliases",
+        help="find out which spellings of a URL a backend takes for one resource",
+        description="GET URL and other spellings of it (case, slash, suffix, query, escapes), compare what they show, and say which keys\n"
+        "of the route tell noclobber so. Nothing is written. Ask the backend itself, not noclobber.",
+        epilog="example: noclobber probe-aliases 'http://127.0.0.1:9000/notes/test?id=5'",
+        formatter_class=raw,
+        allow_abbrev=False,
+    )
+    aliases.add_argument("url", metavar="URL", help="the resource")
+    aliases.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field to send; may be repeated")
     return parser
 
 
@@ -145,6 +159,12 @@ def _probe(arguments: argparse.Namespace) -> int:
             watch_seconds=arguments.watch,
         )
     )
+
+
+def _probe_aliases(arguments: argparse.Namespace) -> int:
+    from .probe_aliases import Probing, probe_aliases
+
+    return probe_aliases(Probing(arguments.url, arguments.header))
 
 
 def _summary(config: Config) -> str:

@@ -19,6 +19,7 @@ _DATABASE = re.compile(r"(?:/[0-9]*)?(?:\?[^#]*)?")
 _SERVICE = re.compile(r"/[^/?#]+(?:/[0-9]+)?/?(?:\?[^#]*)?")
 _MODE = re.compile(r"0?[0-7]{3}")
 _NAME = re.compile(r"[a-z0-9\-]+")
+_SUFFIX = re.compile(r"\.[A-Za-z0-9_\-]+")
 # RFC 9110 §5.6.2: token = 1*tchar
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # Greedy, up to the last "@": a password may hold an "@", or a "/" that should have been escaped.
@@ -224,10 +225,24 @@ def check_template(text: str) -> None:
     target = parse_target(sample, b"")
     if isinstance(target, RefusedTarget):
         raise ValueError(f"{target.why}: no request with such a path is let through")
+    if b";" in sample:
+        raise ValueError('has a ";": routes are found by the path without parameters')
     if target.query is not None:
         raise ValueError("has a query: routes are found by the path alone")
     if target.path != sample:
         raise ValueError("is not in canonical form: hex digits of escapes in capitals, unreserved characters not escaped")
+
+
+def check_suffix(text: str) -> None:
+    """Accept the end of a path that names a format."""
+    if _SUFFIX.fullmatch(text) is None:
+        raise ValueError("is not a dot and letters, digits, - or _")
+
+
+def check_parameter(text: str) -> None:
+    """Accept the name of a parameter of a query, as it is when decoded."""
+    if not text or text != text.strip() or any(char in text for char in "&;=\0"):
+        raise ValueError("is empty, has spaces around it, or holds one of & ; = NUL")
 
 
 def covers(earlier: Template, later: Template) -> bool:

@@ -10,7 +10,7 @@ from enum import Enum
 from types import MappingProxyType
 
 import msgspec
-from msgspec.inspect import BoolType, EnumType, FloatType, IntType, Metadata, StrType, type_info
+from msgspec.inspect import BoolType, EnumType, FloatType, IntType, Metadata, StrType, UnionType, VarTupleType, type_info
 from msgspec.structs import fields
 
 from .forms import masked
@@ -30,7 +30,11 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
     {"server": Server, "upstream": Upstream, "store": Store, "protocol": Protocol, "limits": Limits, "log": Log, "route": Route}
 )
 
+Kind = StrType | EnumType | BoolType | IntType | FloatType | VarTupleType | UnionType
+"""What a key takes. A tuple is one of texts, and a union one of choices and such a tuple."""
+
 _NOUNS = ((StrType, "a text"), (EnumType, "a text"), (BoolType, "true or false"), (IntType, "a whole number"), (FloatType, "a number"))
+_NOUNS_OF_LISTS = ((VarTupleType, "an array of texts"), (UnionType, "a text or an array of texts"))
 
 
 class Refused(ValueError):
@@ -44,7 +48,7 @@ class Key:
     section: str
     name: str
     type: object
-    kind: StrType | EnumType | BoolType | IntType | FloatType
+    kind: Kind
     note: Note
     default: object
 
@@ -70,7 +74,7 @@ class Key:
     @property
     def choices(self) -> list[str]:
         """The texts of a closed set; empty for other keys."""
-        return [member.value for member in self.kind.cls] if isinstance(self.kind, EnumType) else []
+        return [member.value for member in closed.cls] if (closed := _closed_set(self.kind)) else []
 
     @property
     def shown_default(self) -> str:
@@ -84,9 +88,13 @@ class Key:
         kind = self.kind
         if not _is_of(kind, value):
             raise Refused(f"is not {_noun(kind)}")
-        if isinstance(value, str) and self.note.check is not None:
+        check = self.note.check
+        if check is not None:
+            # Of a union, a text is a choice.
+            texts = value if isinstance(value, list) else [] if isinstance(kind, UnionType) or not isinstance(value, str) else [value]
             try:
-                self.note.check(value)
+                for text in texts:
+                    check(text)
             except ValueError as error:
                 raise Refused(str(error)) from error
         # TOML has inf and nan, and a time of either would switch a limit off.
@@ -95,7 +103,7 @@ class Key:
         try:
             msgspec.convert(value, type=self.type)
         except msgspec.ValidationError as error:
-            raise Refused("is none of the choices" if isinstance(kind, EnumType) else "is out of range") from error
+            raise Refused("is none of the choices" if self.choices else "is out of range") from error
 
     def from_text(self, text: str) -> object:
         """Read the text of a variable or a flag: as it stands where the key is a text, else as a TOML value (itself if it is none)."""
@@ -115,7 +123,7 @@ def keys_of(section: str, struct: type[msgspec.Struct]) -> Mapping[str, Key]:
     for each in sorted(fields(struct), key=lambda field: field.name not in struct.__annotations__):
         info = type_info(each.type)
         assert isinstance(info, Metadata)
-        assert isinstance(info.type, StrType | EnumType | BoolType | IntType | FloatType)
+        assert isinstance(info.type, Kind)
         note = (info.extra or {})["note"]
         assert isinstance(note, Note)
         keys[each.name] = Key(section, each.name, each.type, info.type, note, each.default)
@@ -160,7 +168,13 @@ def meant(word: str, candidates: list[str]) -> str:
 
 
 def _noun(kind: object) -> str:
-    return next(noun for each, noun in _NOUNS if isinstance(kind, each))
+    return next(noun for each, noun in (*_NOUNS, *_NOUNS_OF_LISTS) if isinstance(kind, each))
+
+
+def _closed_set(kind: object) -> EnumType | None:
+    """The choices of a kind; None where it has none."""
+    kinds = kind.types if isinstance(kind, UnionType) else (kind,)
+    return next((each for each in kinds if isinstance(each, EnumType)), None)
 
 
 def _is_of(kind: object, value: object) -> bool:
@@ -172,5 +186,9 @@ def _is_of(kind: object, value: object) -> bool:
             return type(value) is int
         case BoolType():
             return isinstance(value, bool)
+        case VarTupleType():
+            return isinstance(value, list) and all(isinstance(each, str) for each in value)
+        case UnionType():
+            return any(_is_of(each, value) for each in kind.types)
         case _:
             return isinstance(value, str)

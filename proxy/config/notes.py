@@ -63,3 +63,8 @@ def plain(does: str, goes_wrong: str, default: str = "") -> Meta:
 def formed(does: str, goes_wrong: str, allowed: str, check: Callable[[str], None], flag: str = "", metavar: str = "") -> Meta:
     """A text of a certain form, which `check` accepts."""
     return unlimited(Note(does, goes_wrong, allowed=allowed, check=check, flag=flag, metavar=metavar))
+
+
+def listed(does: str, goes_wrong: str, allowed: str, check: Callable[[str], None], default: str) -> Meta:
+    """An array of texts, each of a form that `check` accepts."""
+    return unlimited(Note(does, goes_wrong, allowed=allowed, default=default, check=check))

@@ -4,11 +4,13 @@ from typing import Annotated
 
 from msgspec import Struct
 
+from ..core.alias import Aliases, Case, PathParameters, Query, TrailingSlash
+from ..core.method import MethodOverride
 from ..core.resource import Template, parse_template
 from ..core.version import Strategy
 from .choices import Absent, AfterWrite, Cors, HopTags, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify, Writers
-from .forms import check_name, check_template
-from .notes import formed, plain, seconds
+from .forms import check_name, check_parameter, check_suffix, check_template
+from .notes import formed, listed, plain, seconds
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -118,6 +120,60 @@ class Route(Struct, frozen=True, kw_only=True):
             "that of [protocol]",
         ),
     ] = 10.0
+
+    case: Annotated[
+        Case,
+        plain(
+            "Whether the backend tells capitals from small letters in paths (and, where they count, in queries).",
+            "sensitive where it does not: /Doc is a way round the lock of /doc. insensitive where it does: a wait at most.",
+        ),
+    ] = Case.SENSITIVE
+    trailing_slash: Annotated[
+        TrailingSlash,
+        plain(
+            "Whether the backend tells /doc/ from /doc.",
+            "significant where it does not: two locks for one resource. ignored where it does: a wait at most.",
+        ),
+    ] = TrailingSlash.SIGNIFICANT
+    query: Annotated[
+        Query | tuple[str, ...],
+        listed(
+            "What of the query tells resources apart: nothing, all of it in any order, or the parameters named here.",
+            "significant where the backend overlooks a parameter it does not know: ?id=5&x=1 is a way round the lock of ?id=5.",
+            '"ignored", "significant", or names of parameters, as in ["id", "lang"]',
+            check_parameter,
+            '"ignored"',
+        ),
+    ] = Query.IGNORED
+    suffixes: Annotated[
+        tuple[str, ...],
+        listed(
+            "Ends of a path that name a format of the same resource.",
+            "Missing: /doc.json is a way round the lock of /doc.",
+            'texts such as ".json"',
+            check_suffix,
+            "[]",
+        ),
+    ] = ()
+    path_parameters: Annotated[
+        PathParameters,
+        plain(
+            "What becomes of ;name=value in a path: 400, taken out and not passed on, or part of the path like any other character.",
+            "keep where the backend overlooks them: /doc;x is a way round the lock of /doc.",
+        ),
+    ] = PathParameters.REFUSE
+    method_override: Annotated[
+        MethodOverride,
+        plain(
+            "The field, or _method of the query, in which a POST may say that it means another method, by which it is judged; refuse: 400.",
+            "Another than the backend goes by: a POST is judged as what it is not.",
+        ),
+    ] = MethodOverride.REFUSE
+
+    @property
+    def aliases(self) -> Aliases:
+        """Which spellings of a target lead to one resource."""
+        return Aliases(self.case, self.trailing_slash, self.query, self.suffixes, self.path_parameters)
 
     @property
     def template(self) -> Template:

@@ -111,7 +111,16 @@ def request_roles(request_id: bytes) -> Roles:
 
 _HARMLESS_OPTIONS = frozenset({b"keep-alive", b"close", b""})
 # A client that names one of these in Connection asks a hop to drop what the next one judges by: never a mistake, always an attack.
-_END_TO_END = frozenset({*_CONDITIONS, b"host", b"authorization", b"cookie", b"content-length", b"content-type", b"range", b"expect"})
+_END_TO_END = frozenset(
+    {*_CONDITIONS, *_OVERRIDES, b"host", b"authorization", b"cookie", b"content-length", b"content-type", b"range", b"expect"}
+)
+
+UNDERSCORE = "has an underscore in its name, which many backends read as a hyphen"
+# Where nothing is guarded other names with underscores pass; these would say to a backend what we did not hear, or set ourselves.
+_NEVER_WITH_UNDERSCORES = frozenset({
+    *_REQUEST_ROLES, b"authorization", b"cookie", b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto",
+    b"x-real-ip", b"x-request-id",
+}) - frozenset(_OVERRIDES)  # fmt: skip
 
 # RFC 9110 §15.4.5: what a 304 carries of what the 200 would have. A browser applies the CORS check to the 304 itself, so those go with it.
 _OF_A_304 = frozenset({b"content-location", b"vary", b"cache-control", b"expires"})
@@ -153,10 +162,13 @@ class RequestFields:
         "is_chunked",
         "options",
         "origin",
+        "overrides",
         "passing",
+        "range_lines",
         "ranges",
         "request_ids",
         "takes_trailers",
+        "underscored",
         "upgrades",
     )
 
@@ -168,6 +180,7 @@ class RequestFields:
         self.conditions: Mapping[bytes, Sequence[bytes]] = _NO_CONDITIONS
         self.condition_lines: Sequence[bytes] = ()
         self.ranges: Sequence[bytes] = ()
+        self.range_lines: Sequence[bytes] = ()
         self.expectations: Sequence[bytes] = ()
         self.has_content_range = False
         self.is_chunked = False
@@ -178,6 +191,8 @@ class RequestFields:
         self.forwarded: Sequence[Field] = ()
         self.request_ids: Sequence[bytes] = ()
         self.origin: bytes | None = None
+        self.overrides: Sequence[Field] = ()
+        self.underscored: bytes | None = None
 
 
 _NO_CONDITIONS: Mapping[bytes, Sequence[bytes]] = {}
@@ -193,7 +208,9 @@ def read_request_fields(raw: Iterable[Field], roles: Roles = _REQUEST_ROLES) -> 
         role = roles.get(lower)
         if role is None:
             if b"_" in name:
-                return RefusedField(name, "has an underscore in its name, which many backends read as a hyphen")
+                if lower.replace(b"_", b"-") in _NEVER_WITH_UNDERSCORES:
+                    return RefusedField(name, UNDERSCORE)
+                sorted_.underscored = sorted_.underscored or name
             passing.append(b"%b: %b\r\n" % (name, value))
         elif role is _HOST:
             if sorted_.host is not None:
@@ -208,8 +225,6 @@ def read_request_fields(raw: Iterable[Field], roles: Roles = _REQUEST_ROLES) -> 
                 if options & _END_TO_END:
                     return RefusedField(name, "names a field that is not the connection's to drop")
                 dropped |= options
-        elif role is _OVERRIDE:
-            return RefusedField(name, "would make this another method than the one that is judged")
         elif role is _TRANSFER_CODING:
             # RFC 9112 §6.1: we know no other coding, and of a body that another one is put on nobody knows what it says.
             if sorted_.is_chunked or value.lower() != b"chunked":
@@ -239,6 +254,7 @@ def _sort_special(sorted_: RequestFields, role: _Role, lower: bytes, name: bytes
         sorted_.condition_lines = (*sorted_.condition_lines, b"%b: %b\r\n" % (name, value))
     elif role is _RANGE:
         sorted_.ranges = (*sorted_.ranges, value)
+        sorted_.range_lines = (*sorted_.range_lines, b"%b: %b\r\n" % (name, value))
     elif role is _Role.FORWARDED:
         sorted_.forwarded = (*sorted_.forwarded, (name, value))
     elif role is _Role.REQUEST_ID:
@@ -247,6 +263,10 @@ def _sort_special(sorted_: RequestFields, role: _Role, lower: bytes, name: bytes
         sorted_.upgrades = (*sorted_.upgrades, value.lower())
     elif role is _Role.TE:
         sorted_.takes_trailers = sorted_.takes_trailers or b"trailers" in [each.strip(b" \t") for each in value.lower().split(b",")]
+    elif role is _OVERRIDE:
+        sorted_.overrides = (*sorted_.overrides, (lower, value))
+        # With the content, since a GET that looks for the writer must not be made another method by it.
+        sorted_.content.append(b"%b: %b\r\n" % (name, value))
     else:
         sorted_.expectations = (*sorted_.expectations, value)
 

@@ -1,19 +1,21 @@
 """Resources: which route a path belongs to, and the key that its lock and its record go by.
 
-The key is the canonical path and nothing of the route: two routes can never give one resource two keys. The query does not belong to
-it, so that `?page=2` or a cache-buster is no way round a lock; that costs a wait where the backend means two resources by it, never an
-update.
+The key is the canonical path, folded as the route says that the backend does (`alias.py`). Unless the route says so the query does not
+belong to it, so that `?page=2` or a cache-buster is no way round a lock; that costs a wait where the backend means two resources by it,
+never an update.
 """
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Generic, NewType, TypeVar
 
+from .alias import EXACT, Aliases, without_parameters
+
 ResourceKey = NewType("ResourceKey", bytes)
-"""What a lock is taken on: the canonical path of a resource."""
+"""What a lock is taken on: the canonical path of a resource, and what of its query counts."""
 
 KEY_DIGEST_BYTES = 18
 """144 bits: no two of 2^60 resources share a digest by chance, and 24 characters without padding."""
@@ -23,9 +25,9 @@ _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)(\*)?\}")
 R = TypeVar("R")
 
 
-def resource_key(path: bytes) -> ResourceKey:
-    """The key of the resource at a canonical path."""
-    return ResourceKey(path)
+def resource_key(folded: bytes) -> ResourceKey:
+    """The key of the resource at a target, folded."""
+    return ResourceKey(folded)
 
 
 def key_digest(key: ResourceKey) -> str:
@@ -82,13 +84,18 @@ class _Node(Generic[R]):
 
 
 class Routes(Generic[R]):
-    """A segment tree over path templates: the cost of a match grows with the depth of the path, not with the number of routes."""
+    """A segment tree over path templates: the cost of a match grows with the depth of the path, not with the number of routes.
 
-    def __init__(self, routes: Iterable[tuple[Template, R]]) -> None:
-        self._root: _Node[R] = _Node()
+    There is one tree for each kind of aliases among the routes (`aliases` tells those of one): a path is looked for in each as it is
+    folded there, so that no spelling that a backend takes for a guarded resource leads past its route.
+    """
+
+    def __init__(self, routes: Iterable[tuple[Template, R]], aliases: Callable[[R], Aliases] = lambda _: EXACT) -> None:
+        self._roots: dict[Aliases, _Node[R]] = {}
         for position, (template, value) in enumerate(routes):
-            node = self._root
-            for segment in template.segments:
+            kind = aliases(value)
+            node = self._roots.setdefault(kind, _Node())
+            for segment in kind.fold_segments(template.segments, template.has_tail):
                 if segment is None:
                     node.parameter = node.parameter or _Node()
                     node = node.parameter
@@ -100,26 +107,34 @@ class Routes(Generic[R]):
                 node.here = node.here or (position, value)
 
     def match(self, path: bytes) -> R | None:
-        """The route whose template matches path and stands first in the file; None if there is none."""
+        """The route whose template matches path and stands first in the file; None if there is none. `;` parameters do not count."""
         best: tuple[int, R] | None = None
-        nodes = [self._root]
-        for segment in path[1:].split(b"/"):
-            following: list[_Node[R]] = []
-            for node in nodes:
-                best = _first(best, node.tail)
-                literal = node.literals.get(segment)
-                if literal is not None:
-                    following.append(literal)
-                if node.parameter is not None and segment:
-                    following.append(node.parameter)
-            nodes = following
-            if not nodes:
-                break
-        for node in nodes:
-            best = _first(best, node.here)
-            # `/files/{rest*}` matches `/files/` (an empty rest was looked at above) and, as its own root, `/files`.
-            best = _first(best, node.tail)
+        plain = without_parameters(path)
+        for kind, root in self._roots.items():
+            best = _first(best, _match(root, kind.fold_path(plain)))
         return None if best is None else best[1]
+
+
+def _match(root: _Node[R], path: bytes) -> tuple[int, R] | None:
+    best: tuple[int, R] | None = None
+    nodes = [root]
+    for segment in path[1:].split(b"/"):
+        following: list[_Node[R]] = []
+        for node in nodes:
+            best = _first(best, node.tail)
+            literal = node.literals.get(segment)
+            if literal is not None:
+                following.append(literal)
+            if node.parameter is not None and segment:
+                following.append(node.parameter)
+        nodes = following
+        if not nodes:
+            break
+    for node in nodes:
+        best = _first(best, node.here)
+        # `/files/{rest*}` matches `/files/` (an empty rest was looked at above) and, as its own root, `/files`.
+        best = _first(best, node.tail)
+    return best
 
 
 def _first(left: tuple[int, R] | None, right: tuple[int, R] | None) -> tuple[int, R] | None:

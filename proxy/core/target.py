@@ -1,8 +1,8 @@
 """Request targets: the one string that a resource is known by, and that the backend is asked for.
 
 The rule of this file: what is forwarded is exactly what the key was computed from. A target that two parties could read differently
-(dot segments, `//`, encoded slashes, `;` parameters) is refused rather than repaired, because a second name for one resource is a way
-round its lock.
+(dot segments, `//`, encoded slashes) is refused rather than repaired, because a second name for one resource is a way
+round its lock. What one backend reads differently from another (`;` parameters, case) is for the route to say: see `alias.py`.
 """
 
 import re
@@ -14,8 +14,10 @@ _PLAIN_PATH = re.compile(rb"(?:/[A-Za-z0-9\-._~!$&'()*+,=:@]+)+/?|/")
 # RFC 3986 §3.4: query = *( pchar / "/" / "?" ). Backends see other visible ASCII as well ("|", "[", "{"), so we let it through.
 _QUERY = re.compile(rb"[!-\"$-~]*")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
+# "/a/;b/c" is "/a//c" where parameters are taken out. At the end it is an ordinary trailing slash.
+_EMPTY_BUT_FOR_PARAMETERS = re.compile(rb"/;[^/]*/")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_PATH_CHARS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@/%")
+_PATH_CHARS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/%")
 _AMBIGUOUS_ESCAPES = {b"%2F": "an encoded slash", b"%5C": "an encoded backslash", b"%00": "an encoded NUL"}
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
@@ -59,15 +61,15 @@ def parse_target(raw: bytes, authority: bytes) -> Target | RefusedTarget:
             return canonical
         path = canonical
         raw = path + mark + query
-    # "/." stands before every dot segment; a name that merely begins with a dot is fine.
-    if b"/." in path and any(segment in (b".", b"..") for segment in path.split(b"/")):
+    # "/." stands before every dot segment; a name that merely begins with a dot is fine. "/..;a/" is one where parameters are taken out.
+    if b"/." in path and any(segment.partition(b";")[0] in (b".", b"..") for segment in path.split(b"/")):
         return RefusedTarget("has a dot segment")
     return Target(path, query if mark else None, raw)
 
 
 def _canonical(path: bytes) -> bytes | RefusedTarget:
     """Upper-case the hex digits of escapes and undo those of unreserved characters (RFC 3986 §6.2.2)."""
-    if b"//" in path:
+    if b"//" in path or _EMPTY_BUT_FOR_PARAMETERS.search(path):
         return RefusedTarget("has an empty path segment")
     for byte in path:
         if byte not in _PATH_CHARS:

@@ -10,7 +10,8 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
 from ..core.conflict import Problem, Received
-from ..core.fields import Field, RefusedField, RequestFields, read_answer_fields, read_request_fields, request_roles
+from ..core.fields import UNDERSCORE, Field, RefusedField, RequestFields, read_answer_fields, read_request_fields, request_roles
+from ..core.method import RefusedMethod, meant, parameters_of
 from ..core.precondition import NO_CONDITIONS, MalformedCondition, read_conditions
 from ..core.resource import ResourceKey, Routes, resource_key
 from ..core.target import RefusedTarget, Target, parse_target
@@ -45,11 +46,12 @@ class HasPeer(Protocol):
 
 
 class _Place(NamedTuple):
-    """Where a target leads."""
+    """Where a target leads. `overrides` are those in its query."""
 
     target: Target
     key: ResourceKey
     routed: RoutedRules
+    overrides: Sequence[Field]
 
 
 class Arrivals:
@@ -105,7 +107,13 @@ class Arrivals:
         place = self._places.get(request.raw_path) or self._find(request, fields.host)
         if isinstance(place, Reply):
             return place
-        target, key, routed = place
+        target, key, routed, overrides = place
+        method, sent_method = request.method.encode("ascii"), b""
+        if (overrides or fields.overrides or fields.underscored) and routed.rules.is_guarded:
+            meant_method = _method_meant(request, fields, overrides, routed.rules)
+            if isinstance(meant_method, Reply):
+                return meant_method
+            method, sent_method = meant_method, method
         conditions = read_conditions(fields.conditions, time.time()) if fields.conditions and routed.rules.is_guarded else NO_CONDITIONS
         if isinstance(conditions, MalformedCondition):
             name = conditions.field.title()
@@ -121,14 +129,20 @@ class Arrivals:
             added += cast(HasPeer, request.protocol).peer.lines(fields.host, fields.forwarded)
         if self.ids is not None:
             added += self.ids.line(request_id)
-        return Exchange(request.method.encode("ascii"), target, key, routed.rules, fields, conditions, added, body, interim), routed
+        exchange = Exchange(method, target, key, routed.rules, fields, conditions, added, body, interim, sent_method=sent_method)
+        return exchange, routed
 
     def _find(self, request: web.BaseRequest, host: bytes) -> Reply | _Place:
         """Say where a target leads, and remember it: what a path in origin-form means depends on nothing else."""
         target = parse_target(_raw_target(request), host)
         if isinstance(target, RefusedTarget):
             return _refuse(request, f"The request target {target.why}.")
-        place = _Place(target, resource_key(target.path), self._routes.match(target.path) or self.unrouted)
+        routed = self._routes.match(target.path) or self.unrouted
+        aliases = routed.rules.aliases
+        target = aliases.admit(target)
+        if isinstance(target, RefusedTarget):
+            return _refuse(request, f"The request target {target.why}.")
+        place = _Place(target, resource_key(aliases.fold(target)), routed, parameters_of(target.query))
         if request.raw_path.startswith("/"):
             if len(self._places) >= REMEMBERED_TARGETS:
                 self._places.clear()
@@ -142,6 +156,14 @@ def _raw_target(request: web.BaseRequest) -> bytes:
 
 def _refuse(request: web.BaseRequest, detail: str) -> Reply:
     return problem(Problem.BAD_REQUEST, detail, _raw_target(request))
+
+
+def _method_meant(request: web.BaseRequest, fields: RequestFields, overrides: Sequence[Field], rules: Rules) -> bytes | Reply:
+    """The method that a request to a guarded route means, as far as the route lets it mean another."""
+    if fields.underscored is not None:
+        return _refuse(request, f"The field {fields.underscored.decode('latin-1')} {UNDERSCORE}.")
+    method = meant(request.method.encode("ascii"), (*overrides, *fields.overrides), rules.method_override)
+    return _refuse(request, method.why) if isinstance(method, RefusedMethod) else method
 
 
 class ArrivingBody:
@@ -183,6 +205,9 @@ class ArrivingBody:
 
     async def _wait(self) -> bytes:
         """Wait for the next piece, as long as the client may still take."""
+        if self._request.transport is None:
+            # aiohttp would call it a RuntimeError.
+            raise ConnectionResetError("the client is gone")
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:

@@ -190,7 +190,7 @@ class Attempt:
         lines = exchange.lines_to_write_conditionally() if conditional else exchange.lines_to_write()
         body = self._body
         payload = StreamedBody(body.size_bytes, self._pieces(body)) if isinstance(body, Spool) else body
-        request = OriginRequest(exchange.method, exchange.target.forwarded, lines, payload)
+        request = OriginRequest(exchange.sent_method or exchange.method, exchange.target.forwarded, lines, payload)
         heard: Heard | None = None
         lease.limit_write()
         try:

@@ -44,6 +44,7 @@ class Exchange:
     `replay_key` is empty where the client sent no Idempotency-Key, and as long as its body has not been read. `undone` is the kind of mark
     that a hop had left on the tag that decided, empty where there was none. `cors_grant` is how the backend let the request's origin in,
     empty where it did not, None as long as it has not been heard.
+    `sent_method` is what the backend is sent where the client means another method by an override; empty: `method`.
     """
 
     method: bytes
@@ -62,6 +63,7 @@ class Exchange:
     replay_key: str = ""
     undone: str = ""
     cors_grant: Sequence[bytes] | None = None
+    sent_method: bytes = b""
 
     @property
     def store_key(self) -> StoreKey:
@@ -97,8 +99,7 @@ class Exchange:
         elif conditions and self.rules.hop_tags is HopTags.UNDO and has_marks(self.conditions):
             # The backend does not know a tag that a hop has marked: it would refuse what is judged to pass here.
             conditions = [line for line in conditions if not line.lower().startswith(_LISTS)]
-        ranges = [b"Range: %b\r\n" % value for value in fields.ranges]
-        return b"".join((*fields.passing, *fields.content, *conditions, *ranges, _IDENTITY, self.added))
+        return b"".join((*fields.passing, *fields.content, *conditions, *fields.range_lines, _IDENTITY, self.added))
 
     def lines_to_verify(self) -> bytes:
         """The fields of a GET on behalf of the writer, with the writer's own credentials and nothing of the body's."""
@@ -124,8 +125,7 @@ class Exchange:
     def lines_to_pass(self) -> bytes:
         """The fields of a request that is none of our business."""
         fields = self.fields
-        ranges = [b"Range: %b\r\n" % value for value in fields.ranges]
-        return b"".join((*fields.passing, *fields.content, *fields.coding, *fields.condition_lines, *ranges, self.added))
+        return b"".join((*fields.passing, *fields.content, *fields.coding, *fields.condition_lines, *fields.range_lines, self.added))
 
     def streamed_body(self) -> bytes | StreamedBody | None:
         """The request's body as it comes in; None where there is none."""

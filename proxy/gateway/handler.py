@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10
 
 from ..core.conflict import Problem
+from ..core.method import SAFE
 from ..errors import BodyMalformed, BodyTooSlow, OriginError
 from .arrival import Arrivals, RoutedRules
 from .events import AccessLog
@@ -27,8 +28,6 @@ from .tunnel import Opened, Tunnels, pump
 from .writing import Writing
 
 _READS = frozenset({b"GET", b"HEAD"})
-# Methods that change nothing (RFC 9110 §9.2.1; RFC 4918, 3253, 5323 for the WebDAV ones). Whatever is not named here is a write.
-_SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PROPFIND", b"REPORT", b"SEARCH", b"QUERY"})
 CLOSE = b"Connection: close\r\n"
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 _KEEP_ALIVE_10 = b"Connection: keep-alive\r\n"
@@ -136,7 +135,7 @@ class Handler:
             return self._reading.pass_on(exchange)
         if exchange.method in _READS and exchange.body.size_bytes == 0:
             return self._reading.read(exchange)
-        if exchange.method in _SAFE:
+        if exchange.method in SAFE:
             # A GET with content is among them: it may ask for anything (RFC 9110 §9.3.1), so no tag of ours would name its answer.
             return self._reading.pass_on(exchange)
         return self._writing.write(exchange, routed.metrics)

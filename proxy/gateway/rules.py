@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from ..config.choices import Absent as OnAbsent
 from ..config.choices import AfterWrite, Cors, HopTags, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify
+from ..core.alias import EXACT, Aliases
+from ..core.method import MethodOverride
 from ..core.version import Strategy
 
 __all__ = ["AfterWrite", "Cors", "HopTags", "Missing", "OnAbsent", "OnStoreLoss", "PutEtag", "Rules", "SafeMethods", "Unrecorded", "Verify"]
@@ -27,3 +29,5 @@ class Rules:
     cors: Cors = Cors.BACKEND
     is_guarded: bool = True
     apply_delay_seconds: float = 10.0
+    aliases: Aliases = EXACT
+    method_override: MethodOverride = MethodOverride.REFUSE

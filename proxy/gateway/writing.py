@@ -128,7 +128,7 @@ class Writing:
             body = await take(exchange.body.read, self._body_limits)
         finally:
             exchange.waiting_seconds += perf_counter() - started
-        return body if body or exchange.method in METHODS_WITH_BODY else None
+        return body if body or (exchange.sent_method or exchange.method) in METHODS_WITH_BODY else None
 
     # ---- W2 -----------------------------------------------------------------------------------------------------------------------
 

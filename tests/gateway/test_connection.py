@@ -50,6 +50,18 @@ async def test_a_body_that_turns_out_to_be_framed_wrongly_is_a_400_and_goes_nowh
     assert door.gateway.handler.in_flight == 0
 
 
+async def test_a_body_framed_wrongly_behind_an_answer_ends_the_connection_without_a_word(
+    legacy: Legacy, door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The request was refused for its head; its body is read on for a while, so that the client can read the answer."""
+    client = await door.connect()
+    client.send(request(b"PUT", b"/a//b", b"Transfer-Encoding: chunked"))
+    assert (await client.answer(b"PUT")).status == 400
+    client.send(b"zz\r\nhello\r\n")
+    await asyncio.wait_for(client.rest(), 10)
+    assert caplog.records == []
+
+
 async def test_a_client_that_half_closes_still_gets_its_answer(legacy: Legacy, door: Door) -> None:
     """http.md §2: it has said all, and listens."""
     goes_on = asyncio.Event()
@@ -63,6 +75,20 @@ async def test_a_client_that_half_closes_still_gets_its_answer(legacy: Legacy, d
     assert (await client.answer(b"PUT")).status == 204
     # And then the connection ends, at once.
     assert await asyncio.wait_for(client.rest(), 2) == b""
+
+
+async def test_a_client_that_half_closes_behind_several_requests_gets_all_its_answers(legacy: Legacy, door: Door) -> None:
+    """RFC 9112 §9.3.2: what was pipelined has been asked, whoever has nothing more to ask."""
+    goes_on = asyncio.Event()
+    legacy.respond = waiting_for(goes_on, "PUT")
+    client = await door.connect()
+    client.send(request(b"PUT", b"/doc", body=b"new") + request(b"GET", b"/doc") + request(b"DELETE", b"/doc"))
+    await until(lambda: "PUT" in legacy.methods())
+    client.half_close()
+    await asyncio.sleep(0.02)
+    goes_on.set()
+    assert [(await client.answer(method)).status for method in (b"PUT", b"GET", b"DELETE")] == [204, 200, 204]
+    assert await asyncio.wait_for(client.rest(), 10) == b""
 
 
 async def test_a_request_and_the_end_in_one_packet(legacy: Legacy, door: Door) -> None:
