@@ -16,6 +16,7 @@ from aiohttp.http import HttpProcessingError, RawRequestMessage
 
 from ..core.conflict import Problem
 from .handler import CLOSE, Sent
+from .lasting import LastingHandler
 from .limits import CURES, ConnectionLimits, Refusal, Refuse
 from .peer import Forwarding, Peer
 from .preface import Unfinished, read_preface
@@ -88,7 +89,7 @@ class ClientServer(web.Server):
         )
 
 
-class ClientConnection(web.RequestHandler):
+class ClientConnection(LastingHandler):
     """One connection of a client. `_body` is that of the last request whose head has come; `_head_since` when a head began, 0: none has.
 
     `_preface` is what came of an unfinished one, None where none is awaited.
@@ -99,8 +100,6 @@ class ClientConnection(web.RequestHandler):
     _preface: bytes | None = None
     _peer: Peer | None = None
     _head_since = 0.0
-    _has_said_all = False
-    _is_kept = False
     _taken = 0
     _reader_timer: asyncio.TimerHandle | None = None
 
@@ -136,15 +135,6 @@ class ClientConnection(web.RequestHandler):
     def _peer_at(self, address: str | None) -> Peer:
         assert self._server.clients is not None
         return self._server.clients.forwarding.peer(address, b"http" if self.ssl_context is None else b"https")
-
-    @property
-    def _keepalive(self) -> bool:
-        """aiohttp's word for whether the next request is read. After a half-close the requests that have come are still served."""
-        return self._is_kept and not (self._has_said_all and not self._messages)
-
-    @_keepalive.setter
-    def _keepalive(self, keeps: bool) -> None:
-        self._is_kept = keeps
 
     # ---- unreadable --------------------------------------------------------------------------------------------------------------
 
@@ -212,11 +202,6 @@ class ClientConnection(web.RequestHandler):
         elif not self._head_since and (self._waiter is not None or not self._request_count):
             # The very first bytes may come before anybody waits for them.
             self._head_since = self._loop.time()
-
-    def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Say nothing of a body that turns out, once its request has been answered, to be framed wrongly: that is the client's fault."""
-        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
-            super().log_exception(*args, **kw)
 
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp never keeps a transport open, the loop lets it
         """A client that has said all may still listen. One that was cut within a request, or is idle, is gone."""
