@@ -70,10 +70,11 @@ class Attempt:
                 return refused
             return await self._send(sighting)
         except BaseException as stopped:
-            if not self._is_told:
-                await self._tell(Kind.MARK if self._may_be_sent or self._in_doubt else Kind.ABORT)
+            # First, as the telling may be stopped in its turn: what may have been sent is never called unsent.
             if self._may_be_sent:
                 self._exchange.outcome = Outcome.UNKNOWN.value
+            if not self._is_told:
+                await self._tell(Kind.MARK if self._may_be_sent or self._in_doubt else Kind.ABORT)
             if not self._may_be_sent or not isinstance(stopped, Exception):
                 raise
             _logger.exception("a write was stopped by a defect")

@@ -11,7 +11,6 @@ from time import perf_counter
 from ..core.conflict import Problem
 from ..core.etag import Wildcard
 from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
-from ..core.outcome import Outcome
 from ..core.precondition import NO_CONDITIONS
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import is_named, may_be_named
@@ -87,7 +86,7 @@ class Writing:
         except asyncio.CancelledError:
             if not task.cancelled():
                 raise  # It is the client that has left.
-        if exchange.outcome == Outcome.UNKNOWN.value:
+        if exchange.outcome:
             return problem(Problem.OUTCOME_UNKNOWN, "noclobber was stopped while the write was under way.", exchange.target.path)
         return problem(Problem.DRAINING, "noclobber was stopped before the write was sent.", exchange.target.path)
 

@@ -175,3 +175,20 @@ async def test_a_write_that_was_stopped_at_the_gate_is_not_sent(legacy: Legacy) 
         assert got.status in (503, 504)
         assert legacy.documents["/doc"] == b"old"
         assert "PUT" not in legacy.methods()
+
+
+async def test_a_write_that_is_stopped_twice_is_not_called_unsent(legacy: Legacy) -> None:
+    """At the end of a drain: cancelled while it reads back, and once more while it puts that down. Found by the simulation, seed 355."""
+
+    class StoppedTwice:
+        async def reach(self, point: Point) -> None:
+            if point in (Point.READ_BACK, Point.MARK):
+                raise asyncio.CancelledError
+
+        def reach_gate(self) -> None:
+            pass
+
+    async with serving(legacy.port, faults=StoppedTwice(), **SHORT) as door:
+        got = await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"new")
+        assert (got.status, got.one(b"Noclobber-Outcome")) == (504, b"unknown")
+        assert legacy.documents["/doc"] == b"new"

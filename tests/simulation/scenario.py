@@ -158,6 +158,10 @@ _THEMES: dict[str, dict[str, object]] = {
         "fates": _PLAIN | {Fate.SLOW: 40.0}, "lost_rate": 0.06, "late_rate": 0.06, "disaster_seconds": 8.0,
         "disasters": {Disaster.PARTITION: 1.0, Disaster.REFUSING: 1.0, Disaster.MUTED: 3.0},
     },
+    "renewals": {
+        "fates": {Fate.ANSWERED: 20.0, Fate.SLOW: 60.0}, "trouble_rate": 0.0, "focus_rate": 0.0, "disaster_seconds": 5.0,
+        "disasters": {Disaster.MUTED: 1.0}, "operations": 12, "processes": 3,
+    },
     "histories": {
         "fates": _PLAIN | {Fate.SLOW: 40.0, Fate.ERROR_EARLY: 10.0}, "disaster_seconds": 15.0, "operations": 14,
         "disasters": {Disaster.FAILOVER: 3.0, Disaster.SPLIT: 2.0, Disaster.RESTART: 1.0, Disaster.EMPTIED: 2.0},
