@@ -61,8 +61,14 @@ class Wire:
         assert self._streams is not None
         reader, writer = self._streams
         writer.write(request)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head.split("\r\n")[:-2]
+        first, *lines = await _head(reader)
+        while first.split(" ", 2)[1].startswith("1"):
+            first, *lines = await _head(reader)
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(fields.get("content-length", "0")))
         return Answer(int(first.split(" ", 2)[1]), fields, body)
+
+
+async def _head(reader: asyncio.StreamReader) -> list[str]:
+    """The lines of one head, interim or final."""
+    return (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]

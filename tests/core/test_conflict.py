@@ -30,9 +30,9 @@ def test_no_two_problems_share_a_type() -> None:
 
 
 def test_only_what_was_not_done_may_be_sent_again() -> None:
-    """The contract: 503 means certainly not applied, 504 re-read before you retry."""
+    """The contract: 503 (and 429) means certainly not applied, 504 re-read before you retry."""
     for problem in Problem:
-        assert ("Nothing was done." in problem.cure) == (problem.status == 503)
+        assert ("Nothing was done." in problem.cure) == (problem.status in (429, 503))
 
 
 def test_what_was_received_and_what_stands() -> None:
