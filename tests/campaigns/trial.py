@@ -122,6 +122,10 @@ class Lane:
         """Let a stopped victim go on."""
         self._nursery.signal(self.victim_pid, signal.SIGCONT)
 
+    def last_words(self) -> str:
+        """The end of what the noclobbers of this lane have said."""
+        return self._log.read_text(errors="replace")[-2000:]
+
     async def _start(self, port: int, admin_port: int, *more: str) -> int:
         settings = {f"NOCLOBBER__{name}": str(value) for name, value in SETTINGS.items()}
         listeners = ["--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin_port}"]
@@ -177,7 +181,7 @@ class Trial:
             return False
         self._struck_at = time.monotonic()
         if what != ("stopped" if self.cell.way.action is Action.STOP else "killed 9"):
-            raise AssertionError(f"{self.cell} was to be struck, and {what}")
+            raise AssertionError(f"{self.cell} was to be struck, and {what}; it said:\n{self.lane.last_words()}")
         return True
 
     async def _recover(self) -> bool:
