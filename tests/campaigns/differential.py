@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
@@ -144,7 +144,7 @@ def end_to_end(judged: Judged) -> list[tuple[bytes, bytes]]:
     return by_name([(name, value) for name, value in judged.fields if name.lower() not in dropped])
 
 
-def is_look(fields: list[tuple[bytes, bytes]]) -> bool:
+def is_look(fields: Sequence[tuple[bytes, bytes]]) -> bool:
     """Whether this is a GET of noclobber's on behalf of a writer: the line that asks for a fresh answer stands right before its Via."""
     via = max((at for at, (name, _) in enumerate(fields) if name == b"Via"), default=0)
     return via > 0 and fields[via - 1] == (b"Cache-Control", b"no-cache")
