@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from .config import DEFAULT, Config, Route, UnixPath
 from .config import AccessLog as AccessLogChoice
 from .config import Address as Place
-from .config import Config, Route, TlsMinimum, UnixPath
 from .core.resource import Routes
 from .gateway.admin import Admin
 from .gateway.arrival import Arrivals, RoutedRules
@@ -37,13 +37,12 @@ from .gateway.spool import SpoolLimits
 from .gateway.tasks import Tasks
 from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
-from .origin.http import HttpOrigin
-from .origin.options import Address, OriginOptions
+from .origin.port import Upstream
 from .store.memory import MemoryStore
 from .store.port import Store
+from .upstreams import TLS_VERSIONS, connections, upstreams_of
 
 _logger = logging.getLogger("noclobber")
-_TLS_VERSIONS = {TlsMinimum.TLS_1_2: ssl.TLSVersion.TLSv1_2, TlsMinimum.TLS_1_3: ssl.TLSVersion.TLSv1_3}
 SPARE_DESCRIPTORS = 64
 GARBAGE_OBJECTS = 10_000
 READ_BUFFER_BYTES = 32 * 1024
@@ -63,7 +62,7 @@ def serve(config: Config, faults: Faults | None = None) -> int:
 
 def _raise_descriptor_limit(config: Config) -> None:
     """Allow ourselves a descriptor for each connection that the configuration allows: 1024 is what many systems begin with."""
-    wanted = config.limits.max_connections + config.upstream.max_connections + config.limits.max_in_flight + SPARE_DESCRIPTORS
+    wanted = config.limits.max_connections + connections(config) + config.limits.max_in_flight + SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
@@ -114,8 +113,10 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         metrics = Metrics(process_registry())
         store = TimedStore(await _open_store(config), metrics)
         stack.push_async_callback(store.close)
-        origin = HttpOrigin(_address(config), _origin_options(config))
-        stack.push_async_callback(origin.close)
+        upstreams = upstreams_of(config, metrics)
+        for upstream in upstreams.values():
+            stack.push_async_callback(upstream.close)
+        origin = upstreams[DEFAULT]
         tasks = Tasks()
         stack.push_async_callback(tasks.cancel)
         limits = SpoolLimits(config.limits.spool_memory_bytes, config.limits.max_body_bytes, config.limits.spool_directory or None)
@@ -130,8 +131,11 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         if config.log.access is AccessLogChoice.JSON:
             log = AccessLog(sys.stdout.buffer)
             stack.callback(log.flush)
-        unrouted = _routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics)
-        routes = Routes(((route.template, _routed(route, metrics)) for route in config.routes), lambda routed: routed.rules.aliases)
+        unrouted = _routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics, origin)
+        routes = Routes(
+            ((route.template, _routed(route, metrics, upstreams[route.upstream])) for route in config.routes),
+            lambda routed: routed.rules.aliases,
+        )
         server = config.server
         ids = RequestIds(server.request_id_field)
         forwarding = Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix)
@@ -207,7 +211,7 @@ def _certificates(config: Config) -> Certificates | None:
         key=Path(server.tls_key),
         directory=Path(server.tls_directory) if server.tls_directory else None,
         client_ca=Path(server.tls_client_ca) if server.tls_client_ca else None,
-        minimum=_TLS_VERSIONS[server.tls_minimum],
+        minimum=TLS_VERSIONS[server.tls_minimum],
     )
     return Certificates(files)
 
@@ -227,33 +231,6 @@ async def _open_store(config: Config) -> Store:
     return await RedisStore.open(url, timeout_seconds)
 
 
-def _address(config: Config) -> Address:
-    upstream = config.upstream
-    endpoint = upstream.endpoint
-    if isinstance(endpoint.address, UnixPath):
-        return Address(endpoint.address.path, 0)
-    tls = None
-    if endpoint.is_tls:
-        tls = ssl.create_default_context(cafile=upstream.ca_file or None)
-        tls.minimum_version = _TLS_VERSIONS[upstream.tls_minimum]
-        if upstream.client_certificate:
-            tls.load_cert_chain(upstream.client_certificate, upstream.client_key)
-    return Address(endpoint.address.host, endpoint.address.port, tls, upstream.server_name or None)
-
-
-def _origin_options(config: Config) -> OriginOptions:
-    upstream = config.upstream
-    return OriginOptions(
-        connect_seconds=upstream.connect_seconds,
-        first_byte_seconds=upstream.first_byte_seconds,
-        idle_seconds=upstream.idle_seconds,
-        pool_idle_seconds=upstream.pool_idle_seconds,
-        max_connections=upstream.max_connections,
-        max_waiting=upstream.max_waiting,
-        wait_seconds=upstream.wait_seconds,
-    )
-
-
 def _lease_times(config: Config) -> LeaseTimes:
     protocol = config.protocol
     return LeaseTimes(
@@ -265,7 +242,7 @@ def _lease_times(config: Config) -> LeaseTimes:
     )
 
 
-def _routed(route: Route, metrics: Metrics) -> RoutedRules:
+def _routed(route: Route, metrics: Metrics, origin: Upstream) -> RoutedRules:
     rules = Rules(
         name=route.name,
         strategy=route.strategy,
@@ -284,4 +261,4 @@ def _routed(route: Route, metrics: Metrics) -> RoutedRules:
         aliases=route.aliases,
         method_override=route.method_override,
     )
-    return RoutedRules(rules, RouteMetrics(metrics, route.name))
+    return RoutedRules(rules, RouteMetrics(metrics, route.name), origin)

@@ -53,7 +53,9 @@ class StoreRefused(StoreError):
 
 
 class OriginError(NoclobberError):
-    """The backend could not be asked, or did not answer as HTTP demands."""
+    """The backend could not be asked, or did not answer as HTTP demands. `is_answered`: a byte of an answer had come by then."""
+
+    is_answered = False
 
     def __init__(self, what: str, delivery: Delivery) -> None:
         super().__init__(what)

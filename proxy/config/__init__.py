@@ -14,10 +14,12 @@ from .limits import Limits
 from .reading import Reading
 from .route import EVERYTHING, Route
 from .rules import build
-from .schema import Config, Log, Protocol, Store, Upstream
+from .schema import Config, Log, Protocol, Store
 from .server import Server
+from .upstream import DEFAULT, NamedUpstream, Upstream
 
 __all__ = [
+    "DEFAULT",
     "EVERYTHING",
     "FLAGS",
     "Absent",
@@ -31,6 +33,7 @@ __all__ = [
     "Log",
     "Missing",
     "Mode",
+    "NamedUpstream",
     "Protocol",
     "PutEtag",
     "Route",

@@ -17,8 +17,9 @@ from .forms import masked
 from .limits import Limits
 from .notes import Note
 from .route import Route
-from .schema import Log, Protocol, Store, Upstream
+from .schema import Log, Protocol, Store
 from .server import Server
+from .upstream import NamedUpstream, Upstream
 
 PREFIX = "NOCLOBBER__"
 """What our variables begin with. One underscore is not enough: Kubernetes puts NOCLOBBER_PORT and the like into every container."""
@@ -27,8 +28,20 @@ SHOWN_CHARS = 80
 """How much of a value an error text repeats."""
 
 SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
-    {"server": Server, "upstream": Upstream, "store": Store, "protocol": Protocol, "limits": Limits, "log": Log, "route": Route}
+    {
+        "server": Server,
+        "upstream": Upstream,
+        "store": Store,
+        "protocol": Protocol,
+        "limits": Limits,
+        "log": Log,
+        "upstreams": NamedUpstream,
+        "route": Route,
+    }
 )
+
+ARRAYS = frozenset({"upstreams", "route"})
+"""The sections that are arrays of tables."""
 
 Kind = StrType | EnumType | BoolType | IntType | FloatType | VarTupleType | UnionType
 """What a key takes. A tuple is one of texts, and a union one of choices and such a tuple."""
@@ -131,9 +144,9 @@ def keys_of(section: str, struct: type[msgspec.Struct]) -> Mapping[str, Key]:
 
 
 KEYS: Mapping[str, Mapping[str, Key]] = MappingProxyType({section: keys_of(section, struct) for section, struct in SECTIONS.items()})
-"""Every key, by section and name. Those of "route" occur once per [[route]] of the file, and nowhere else."""
+"""Every key, by section and name. Those of ARRAYS occur once per table of the file, and nowhere else."""
 
-SINGLE_KEYS = tuple(key for section, keys in KEYS.items() if section != "route" for key in keys.values())
+SINGLE_KEYS = tuple(key for section, keys in KEYS.items() if section not in ARRAYS for key in keys.values())
 """The keys that occur once, and so can be set from the environment."""
 
 VARIABLES: Mapping[str, Key] = MappingProxyType({key.variable: key for key in SINGLE_KEYS})
@@ -142,7 +155,7 @@ FLAGS: Mapping[str, Key] = MappingProxyType({key.note.flag: key for key in SINGL
 
 def label(section: str) -> str:
     """The header of a section, as a file writes it."""
-    return "[[route]]" if section == "route" else f"[{section}]"
+    return f"[[{section}]]" if section in ARRAYS else f"[{section}]"
 
 
 def shown(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .keys import FLAGS, KEYS, PREFIX, SINGLE_KEYS, VARIABLES, Key, Refused, label, meant, shown
+from .keys import ARRAYS, FLAGS, KEYS, PREFIX, SINGLE_KEYS, VARIABLES, Key, Refused, label, meant, shown
 from .lines import LineIndex
 from .mistakes import Mistakes, Place, Source
 
@@ -40,8 +40,8 @@ class Reading:
         self.is_whole = True
         """False where the file could not be read: then what is missing may stand in it."""
         nowhere = Place(Source.FLAG, "--upstream")
-        self.sections = {name: Section(name, nowhere) for name in KEYS if name != "route"}
-        self.routes: list[Section] = []
+        self.sections = {name: Section(name, nowhere) for name in KEYS if name not in ARRAYS}
+        self.arrays: dict[str, list[Section]] = {name: [] for name in ARRAYS}
 
     def read_file(self, path: Path) -> None:
         """Take in a TOML file."""
@@ -83,10 +83,12 @@ class Reading:
                 self._take_secret(key, environ[name], place)
 
     def _refuse_variable(self, name: str, place: Place) -> None:
-        if name.startswith(f"{PREFIX}ROUTE__"):
-            self.mistakes.add_text(place, "route: is not possible in the environment, read a variable, allowed [[route]] in the file")
+        array = next((each for each in ARRAYS if name.startswith(f"{PREFIX}{each.upper()}__")), None)
+        if array is not None:
+            what = f"is not possible in the environment, read a variable, allowed {label(array)} in the file"
+            self.mistakes.add_text(place, f"{array}: {what}")
             return
-        sections = ", ".join(section.upper() for section in KEYS if section != "route")
+        sections = ", ".join(section.upper() for section in KEYS if section not in ARRAYS)
         allowed = f"{PREFIX}SECTION__KEY with a section of {sections} and one of its keys"
         self.mistakes.add(place, "variable", "is unknown", read=name, allowed=allowed, meant=meant(name, list(VARIABLES)))
 
@@ -139,26 +141,27 @@ class _FileReading:
             if name not in KEYS:
                 allowed = ", ".join(label(section) for section in KEYS)
                 self._unknown(self._place(name), name, name, allowed, {section: label(section) for section in KEYS})
-            elif name == "route":
-                self._read_routes(value)
+            elif name in ARRAYS:
+                self._read_tables(name, value)
             elif isinstance(value, dict):
                 self._read_table(self._reading.sections[name], value, name)
             else:
                 self._reading.mistakes.add(self._place(name), name, "is not a table", read=shown(value), allowed=label(name))
 
-    def _read_routes(self, value: object) -> None:
+    def _read_tables(self, name: str, value: object) -> None:
+        allowed = label(name)
         if not isinstance(value, list):
-            self._reading.mistakes.add(self._place("route"), "route", "is not an array of tables", read=shown(value), allowed="[[route]]")
+            self._reading.mistakes.add(self._place(name), name, "is not an array of tables", read=shown(value), allowed=allowed)
             return
         for position, each in enumerate(value):
-            place = self._place("route", position)
-            dotted = f"route[{position}]"
+            place = self._place(name, position)
+            dotted = f"{name}[{position}]"
             if isinstance(each, dict):
-                route = Section(dotted, place)
-                self._reading.routes.append(route)
-                self._read_table(route, each, "route", position)
+                section = Section(dotted, place)
+                self._reading.arrays[name].append(section)
+                self._read_table(section, each, name, position)
             else:
-                self._reading.mistakes.add(place, dotted, "is not a table", read=shown(each), allowed="[[route]]")
+                self._reading.mistakes.add(place, dotted, "is not a table", read=shown(each), allowed=allowed)
 
     def _read_table(self, section: Section, table: Mapping[str, object], *path: str | int) -> None:
         keys = KEYS[str(path[0])]

@@ -11,6 +11,7 @@ from ..core.version import Strategy
 from .choices import Absent, AfterWrite, Cors, HopTags, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify, Writers
 from .forms import check_name, check_parameter, check_suffix, check_template
 from .notes import formed, listed, plain, seconds
+from .upstream import DEFAULT
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -29,6 +30,15 @@ class Route(Struct, frozen=True, kw_only=True):
             check_template,
         ),
     ]
+    upstream: Annotated[
+        str,
+        formed(
+            "The backend, by its name in [[upstreams]]; default is that of [upstream].",
+            "One resource by two routes with different backends: the version of the one is held against the other.",
+            "a name of [[upstreams]], or default",
+            check_name,
+        ),
+    ] = DEFAULT
     strategy: Annotated[
         Strategy,
         plain(

@@ -1,20 +1,21 @@
 """Rules: what must hold between keys, and what becomes of keys that are not written."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 import msgspec
 
 from .choices import OnStoreLoss, Verify, Writers
-from .forms import Address, covers
-from .keys import KEYS, label, shown
+from .forms import Address, covers, parse_upstream
+from .keys import KEYS, label, meant, shown
 from .limits import Limits
 from .mistakes import Mistakes
 from .reading import Reading, Section
 from .route import EVERYTHING, Route
-from .schema import Config, Log, Protocol, Store, Upstream
+from .schema import Config, Log, Protocol, Store
 from .server import Server
 from .tls import check_server_tls, check_upstream_tls
+from .upstream import DEFAULT, NamedUpstream, Upstream
 
 
 class Relation(NamedTuple):
@@ -45,6 +46,8 @@ def build(reading: Reading) -> Config:
     _check_preface(reading.mistakes, sections["server"], server)
     if reading.is_whole:
         _check_required(reading.mistakes, "upstream", sections["upstream"])
+    _check_alternatives(reading.mistakes, sections["upstream"])
+    upstreams = _upstreams(reading)
     routes = _routes(reading, protocol)
     reading.mistakes.raise_all()
     return Config(
@@ -54,6 +57,7 @@ def build(reading: Reading) -> Config:
         protocol=protocol,
         limits=msgspec.convert(sections["limits"].values, type=Limits),
         log=msgspec.convert(sections["log"].values, type=Log),
+        upstreams=upstreams,
         routes=routes or (msgspec.structs.replace(EVERYTHING, apply_delay_seconds=protocol.apply_delay_seconds),),
     )
 
@@ -102,10 +106,54 @@ def _check_required(mistakes: Mistakes, schema: str, section: Section) -> None:
             mistakes.add(section.place, f"{section.name}.{name}", "is missing", read="nothing", allowed=f"{key.allowed}{others}")
 
 
+def _check_alternatives(mistakes: Mistakes, section: Section) -> None:
+    """Look at the servers of one backend together: they share the keys of TLS, and none may stand twice."""
+    url, others = section.values.get("url"), section.values.get("alternatives")
+    if not isinstance(url, str) or not isinstance(others, list):
+        return
+    place, key = section.place_of("alternatives"), f"{section.name}.alternatives"
+    first, *rest = (parse_upstream(each) for each in (url, *others))
+    if any(each.is_tls != first.is_tls for each in rest):
+        mistakes.add(place, key, "mixes https with others", read="an array", allowed=f"URLs of the scheme of {shown(url)}")
+    if len({each.address for each in (first, *rest)}) <= len(rest):
+        mistakes.add(place, key, "holds a server twice, or that of url", read="an array", allowed="each server once")
+
+
+def _upstreams(reading: Reading) -> tuple[NamedUpstream, ...]:
+    """The further backends without a mistake in their keys; what is wrong between them is noted."""
+    built: dict[str, int] = {}
+    found: list[NamedUpstream] = []
+    for section in reading.arrays["upstreams"]:
+        _check_required(reading.mistakes, "upstreams", section)
+        check_upstream_tls(reading.mistakes, section)
+        _check_alternatives(reading.mistakes, section)
+        if section.refused or not {"name", "url"} <= section.values.keys():
+            continue
+        upstream = msgspec.convert(section.values, type=NamedUpstream)
+        if upstream.name == DEFAULT or upstream.name in built:
+            taker = "[upstream]" if upstream.name == DEFAULT else f"the one in line {built[upstream.name]}"
+            place, key = section.place_of("name"), f"{section.name}.name"
+            reading.mistakes.add(place, key, f"is taken by {taker}", read=shown(upstream.name), allowed="a name of its own")
+        built[upstream.name] = section.place.line
+        found.append(upstream)
+    return tuple(found)
+
+
+def _check_upstream_name(mistakes: Mistakes, section: Section, known: Set[str]) -> None:
+    name = section.values.get("upstream", DEFAULT)
+    if isinstance(name, str) and name not in known:
+        allowed = ", ".join(shown(each) for each in sorted(known - {""}))
+        near = meant(name, sorted(known))
+        place, key = section.place_of("upstream"), f"{section.name}.upstream"
+        mistakes.add(place, key, "is the name of no [[upstreams]]", read=shown(name), allowed=allowed, meant=shown(near) if near else "")
+
+
 def _routes(reading: Reading, protocol: Protocol) -> tuple[Route, ...]:
     """The routes without a mistake in their keys; what is wrong between them is noted."""
     built: list[tuple[Section, Route]] = []
-    for section in reading.routes:
+    upstreams = {DEFAULT, *(str(section.values.get("name", "")) for section in reading.arrays["upstreams"])}
+    for section in reading.arrays["route"]:
+        _check_upstream_name(reading.mistakes, section, upstreams)
         _check_required(reading.mistakes, "route", section)
         if section.refused or not {"name", "path"} <= section.values.keys():
             continue

@@ -8,90 +8,16 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from .choices import AccessLog, Level, TlsMinimum
-from .forms import Endpoint, check_server_name, check_store_url, check_upstream, parse_upstream
+from .choices import AccessLog, Level
+from .forms import check_store_url
 from .limits import Limits
-from .notes import count, formed, plain, seconds, seconds_or_none
+from .notes import formed, plain, seconds, seconds_or_none
 from .route import EVERYTHING, Route
 from .server import Server
+from .upstream import NamedUpstream, Upstream
 
 SPARE_SECONDS = 1.0
 """What the grace is longer than the sum of its parts (protocol §1)."""
-
-
-class Upstream(Struct, frozen=True, kw_only=True):
-    """The backend, and the connections to it."""
-
-    url: Annotated[
-        str,
-        formed(
-            "The backend.",
-            "A load balancer that retries writes, or that reads from lagging replicas, breaks the guarantee.",
-            'http://HOST[:PORT] or https://HOST[:PORT] without a path, as in "http://127.0.0.1:9000"; or http+unix:///PATH of a socket',
-            check_upstream,
-            "upstream",
-            "URL",
-        ),
-    ]
-    ca_file: Annotated[
-        str,
-        plain(
-            "The authorities, in PEM, that vouch for an https backend; empty: those of the system.",
-            "Too many of them: more can take the backend's place.",
-        ),
-    ] = ""
-    client_certificate: Annotated[
-        str,
-        plain("The certificate that we show to an https backend, with its chain, in PEM; empty: none.", "Expired: all requests get 502."),
-    ] = ""
-    client_key: Annotated[str, plain("Its key, in PEM, not encrypted.", "Readable for others: they can take our place.")] = ""
-    server_name: Annotated[
-        str,
-        formed(
-            "The name that an https backend's certificate must have, and that it is asked for (SNI); empty: the host of url.",
-            "Another server's name: that one is trusted in the backend's place.",
-            "a host name",
-            check_server_name,
-        ),
-    ] = ""
-    tls_minimum: Annotated[
-        TlsMinimum, plain("The oldest version of TLS that is spoken with the backend.", "1.3: old backends cannot be reached.")
-    ] = TlsMinimum.TLS_1_2
-    connect_seconds: Annotated[
-        float, seconds("How long a connection may take to be made.", "Too high: a dead backend is noticed late.")
-    ] = 5.0
-    first_byte_seconds: Annotated[
-        float,
-        seconds(
-            "How long the head of an answer may take; a write has write_timeout_seconds of [protocol] as well, whichever is shorter.",
-            "Too low: slow pages become 504.",
-        ),
-    ] = 60.0
-    idle_seconds: Annotated[
-        float, seconds("How long a pause within an answer may be.", "Too low: answers that trickle are cut. Too high: hung ones are kept.")
-    ] = 60.0
-    pool_idle_seconds: Annotated[
-        float,
-        seconds(
-            "How long an unused connection is kept.",
-            "Higher than the backend's own limit: requests meet connections that it is just closing, and writes get 503.",
-        ),
-    ] = 4.0
-    max_connections: Annotated[
-        int,
-        count("connections", "How many are open to the backend at most.", "Too high: the backend drowns. Too low: requests queue."),
-    ] = 256
-    max_waiting: Annotated[
-        int, count("requests", "How many requests may wait for a connection; more get 503.", "Too high: they wait in vain.", 0)
-    ] = 1024
-    wait_seconds: Annotated[
-        float, seconds("How long a request waits for a connection before it gets 503.", "Too high: clients give up first.")
-    ] = 5.0
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """`url`, parsed."""
-        return parse_upstream(self.url)
 
 
 class Store(Struct, frozen=True, kw_only=True):
@@ -180,6 +106,7 @@ class Config(Struct, frozen=True, kw_only=True):
     protocol: Protocol = Protocol()
     limits: Limits = Limits()
     log: Log = Log()
+    upstreams: tuple[NamedUpstream, ...] = ()
     routes: tuple[Route, ...] = (EVERYTHING,)
 
     @property

@@ -16,6 +16,7 @@ from ..core.precondition import NO_CONDITIONS, MalformedCondition, read_conditio
 from ..core.resource import ResourceKey, Routes, resource_key
 from ..core.target import RefusedTarget, Target, parse_target
 from ..errors import BodyMalformed, BodyTooSlow
+from ..origin.port import Upstream
 from .exchange import Exchange
 from .limits import BodyPace
 from .metrics import RouteMetrics
@@ -32,10 +33,11 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class RoutedRules:
-    """A route as the data plane needs it: its rules and its counters."""
+    """A route as the data plane needs it: its rules, its counters and its backend. `origin` None: the gateway's default."""
 
     rules: Rules
     metrics: RouteMetrics
+    origin: Upstream | None = None
 
 
 class HasPeer(Protocol):
@@ -130,6 +132,7 @@ class Arrivals:
         if self.ids is not None:
             added += self.ids.line(request_id)
         exchange = Exchange(method, target, key, routed.rules, fields, conditions, added, body, interim, sent_method=sent_method)
+        exchange.origin = routed.origin
         return exchange, routed
 
     def _find(self, request: web.BaseRequest, host: bytes) -> Reply | _Place:

@@ -53,7 +53,10 @@ class Attempt:
         self._body = body
         self._lease = lease
         self._representations = representations
-        self._origin: Origin = representations.origin
+        if exchange.origin is not None:
+            # What one server showed says nothing of another one's answer to a condition, or of how far it has come.
+            exchange.origin = exchange.origin.pin()
+        self._origin: Origin = representations.origin_of(exchange)
         self._metrics = metrics
         self._faults = lease.faults
         self._may_be_sent = False

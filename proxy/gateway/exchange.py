@@ -9,7 +9,7 @@ from ..core.hops import Undone, has_marks
 from ..core.precondition import IF_MATCH, IF_NONE_MATCH, Conditions
 from ..core.resource import ResourceKey, key_digest
 from ..core.target import Target
-from ..origin.port import Interim, StreamedBody
+from ..origin.port import Interim, StreamedBody, Upstream
 from ..store.port import StoreKey
 from .rules import HopTags, Rules, SafeMethods
 
@@ -45,6 +45,7 @@ class Exchange:
     that a hop had left on the tag that decided, empty where there was none. `cors_grant` is how the backend let the request's origin in,
     empty where it did not, None as long as it has not been heard.
     `sent_method` is what the backend is sent where the client means another method by an override; empty: `method`.
+    `origin` is the backend of its route; None: the gateway's default.
     """
 
     method: bytes
@@ -64,6 +65,7 @@ class Exchange:
     undone: str = ""
     cors_grant: Sequence[bytes] | None = None
     sent_method: bytes = b""
+    origin: Upstream | None = None
 
     @property
     def store_key(self) -> StoreKey:

@@ -187,6 +187,9 @@ class Metrics:
         self._refusals = {refusal: refusals.labels(refusal.value) for refusal in Refusal}
         self._connections = Gauge("noclobber_connections", "Connections of clients that are open.", registry=registry)
         self._tasks = Gauge("noclobber_tasks", "Tasks of the event loop.", registry=registry)
+        self._upstreams = Gauge(
+            "noclobber_upstream_up", "Whether a server of a backend that has several is asked.", ["upstream", "server"], registry=registry
+        )
         self.store_errors = Counter("noclobber_store_errors", "Operations that the store failed.", ["operation", "kind"], registry=registry)
         self._in_flight = Gauge("noclobber_in_flight_requests", "Requests being served.", registry=registry)
         self._ready = Gauge("noclobber_ready", "Whether writes are granted.", registry=registry)
@@ -200,6 +203,10 @@ class Metrics:
         self._ready.set_function(ready)
         self._connections.set_function(connections)
         self._tasks.set_function(lambda: len(asyncio.all_tasks()))
+
+    def observe_server(self, upstream: str, server: str, is_up: Callable[[], float]) -> None:
+        """Read the health of one server when the metrics are asked for."""
+        self._upstreams.labels(upstream, server).set_function(is_up)
 
     def count_refusal(self, refusal: Refusal) -> None:
         """Count one client that was refused or cut off."""

@@ -68,7 +68,7 @@ class Reading:
         started = perf_counter()
         try:
             await exchange.body.ask_for()
-            answer = await self._representations.origin.send(request, exchange.interim)
+            answer = await self._representations.origin_of(exchange).send(request, exchange.interim)
         except OriginError as failure:
             return backend_failed(exchange, failure)
         finally:

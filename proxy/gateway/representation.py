@@ -78,11 +78,15 @@ class Representations:
         """Whether that has been noted. What is forgotten here is learned again from the record, before the next write."""
         return key in self._disproved
 
+    def origin_of(self, exchange: Exchange) -> Origin:
+        """The backend that an exchange is for."""
+        return exchange.origin or self.origin
+
     async def fetch(self, exchange: Exchange, method: bytes, lines: bytes, interim: Interim | None = None) -> OriginAnswer:
         """Ask the backend, and put the time that took down to it."""
         started = perf_counter()
         try:
-            return await self.origin.fetch(OriginRequest(method, exchange.target.forwarded, lines), interim)
+            return await self.origin_of(exchange).fetch(OriginRequest(method, exchange.target.forwarded, lines), interim)
         finally:
             exchange.upstream_seconds += perf_counter() - started
 

@@ -38,7 +38,7 @@ class Opened(Reply):
 
 
 class Tunnels:
-    """Open tunnels. One in which nothing moves for idle_seconds is reset."""
+    """Open tunnels; one in which nothing moves for idle_seconds is reset. `switchboard` is for exchanges without a backend of their own."""
 
     def __init__(self, switchboard: Switchboard, idle_seconds: float) -> None:
         self._switchboard = switchboard
@@ -59,7 +59,7 @@ class Tunnels:
         request = OriginRequest(exchange.method, exchange.target.forwarded, exchange.lines_to_pass() + _ASK)
         started = perf_counter()
         try:
-            switched = await self._switchboard.switch(request, self._idle_seconds, exchange.interim)
+            switched = await (exchange.origin or self._switchboard).switch(request, self._idle_seconds, exchange.interim)
         except OriginError as failure:
             return backend_failed(exchange, failure)
         finally:

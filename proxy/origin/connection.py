@@ -141,7 +141,9 @@ class Connection(Reception):
             else:
                 head = await self._send_in_pieces(request, body, gate)
             return await head
-        except BaseException:
+        except BaseException as stopped:
+            if isinstance(stopped, OriginError):
+                stopped.is_answered = self._parser.has_begun
             self._give_up(head)
             raise
 

@@ -12,7 +12,7 @@ from ..errors import OriginBroken, OriginUnreachable
 from .connection import Connection
 from .options import Address, OriginOptions
 from .pool import Pool
-from .port import Interim, Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody, Switchboard
+from .port import Interim, Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody, Upstream
 from .switching import Switching, SwitchingConnection
 
 __all__ = ["Address", "HttpOrigin", "OriginOptions"]
@@ -60,6 +60,10 @@ class HttpOrigin:
         connection = await pool.dial(lambda: SwitchingConnection(pool, options, loop))
         return Switching(await connection.exchange(request, None, interim), connection)
 
+    def pin(self) -> "HttpOrigin":
+        """Return itself: there is one server."""
+        return self
+
     async def close(self) -> None:
         """Close idle connections and reset busy ones."""
         await self.pool.close()
@@ -95,6 +99,6 @@ class Reserved:
         return connection
 
 
-def _is_an_origin(origin: HttpOrigin, reserved: Reserved) -> tuple[Origin, Switchboard, ReservedConnection]:
+def _is_an_origin(origin: HttpOrigin, reserved: Reserved) -> tuple[Origin, Upstream, ReservedConnection]:
     """Static guard: the classes fulfil the port."""
     return origin, origin, reserved

@@ -115,3 +115,10 @@ class Origin(Protocol):
 
     async def close(self) -> None:
         """Close idle connections and reset busy ones."""
+
+
+class Upstream(Origin, Switchboard, Protocol):
+    """One backend in all that it is asked for, behind one server or several."""
+
+    def pin(self) -> "Upstream":
+        """Return what keeps to one server, the first that is used: for the verifying GET, the write and the read-back of one attempt."""
