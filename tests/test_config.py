@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from proxy.config import EVERYTHING, Address, Config, Route, Upstream, Verify, Writers, load_config, masked
-from proxy.config.keys import KEYS, VARIABLES
+from proxy.config import EVERYTHING, Address, Config, NamedUpstream, Route, Upstream, Verify, Writers, load_config, masked
+from proxy.config.keys import ARRAYS, KEYS, VARIABLES
 from proxy.core.version import Strategy
 from proxy.errors import ConfigError
 
@@ -293,12 +293,14 @@ def test_the_file_of_the_demo_shows_every_key_with_its_default() -> None:
     # What is commented out begins right after the "#", prose after a space.
     text = (ROOT / "config.toml").read_text(encoding="utf-8")
     text = "\n".join(line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in text.split("\n"))
-    assert load(text, flags={}) == Config(upstream=Upstream(url=URL))
+    files = NamedUpstream(name="files", url="http://127.0.0.1:9001")
+    assert load(text, flags={}) == Config(upstream=Upstream(url=URL), upstreams=(files,))
     document = tomllib.loads(text)
-    assert {section: list(document[section]) for section in KEYS if section != "route"} == {
-        section: list(keys) for section, keys in KEYS.items() if section != "route"
+    assert {section: list(document[section]) for section in KEYS if section not in ARRAYS} == {
+        section: list(keys) for section, keys in KEYS.items() if section not in ARRAYS
     }
-    assert [list(route) for route in document["route"]] == [list(KEYS["route"])]
+    for section in ARRAYS:
+        assert [list(table) for table in document[section]] == [list(KEYS[section])]
 
 
 def test_the_schema_can_be_told_to_editors() -> None:
