@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -75,6 +76,20 @@ class Leaving(Faults):
         if point is Point.RESERVE and not self.has_left:
             self.has_left = True
             await self._server.aclose()
+
+    def reach_gate(self) -> None:
+        pass
+
+
+class Vanishing(Faults):
+    """A server whose sockets are closed just before a connection is reserved, while the loop does not look."""
+
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        self.sockets = sockets
+
+    async def reach(self, point: Point) -> None:
+        while point is Point.RESERVE and self.sockets:
+            self.sockets.pop().close()
 
     def reach_gate(self) -> None:
         pass
@@ -212,14 +227,22 @@ async def test_a_write_that_nobody_could_be_sent_takes_another_server(second: Le
 
 
 async def test_a_connection_that_was_closed_while_idle_is_no_connection(second: Legacy) -> None:
-    """The server has gone, and a connection of before still lies in the pool."""
-    async with AsyncExitStack() as gone:
-        first = await gone.enter_async_context(ScriptedBackend(serve(ok(DOCUMENT))))
-        async with before(first.port, second.port, route(after_write="none")) as door:
-            assert (await door.ask(b"GET", b"/doc")).status == 200
-            await gone.aclose()
+    """The server has gone in the very turn of the loop in which a connection of before is taken from the pool."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        faults = Vanishing([listener])
+        async with before(listener.getsockname()[1], second.port, route(after_write="none"), faults=faults) as door:
+            client = await door.connect()
+            client.send(request(b"GET", b"/doc"))
+            connection, _ = await loop.sock_accept(listener)
+            connection.setblocking(False)
+            faults.sockets.append(connection)
+            await loop.sock_recv(connection, 65536)
+            await loop.sock_sendall(connection, ok(DOCUMENT))
+            assert (await client.answer(b"GET")).status == 200
             assert (await door.ask(PUT, b"/doc", body=b"new")).status == 204
-    assert second.methods() == ["PUT"]
+    assert (faults.sockets, second.methods()) == ([], ["PUT"])
 
 
 async def test_what_showed_what_stands_gets_the_write_and_shows_what_it_left(first: Legacy, second: Legacy) -> None:
