@@ -38,7 +38,8 @@ http {{
   uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
   server {{
     listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://127.0.0.1:{backend}; proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off; proxy_set_header Connection ""; proxy_read_timeout 600; }}
+    proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off; proxy_set_header Connection ""; proxy_read_timeout 600;
+    location / {{ proxy_pass http://127.0.0.1:{backend}; }}
   }}
 }}
 """
