@@ -1,7 +1,7 @@
 """Move one large body each way through noclobber and through nginx in turn, and compare; watch how much memory noclobber takes for it.
 
-Both stand before the same backend with what is their default: uploads are taken in whole, on disk, before they are sent on, and of
-downloads noclobber passes on what comes. Every byte is checked on both sides. The ratio is that of the medians of all rounds.
+Both stand before the same backend and do the same: uploads are taken in whole, on disk, before they are sent on (nginx by default), and of
+downloads both pass on what comes (nginx is told so). Every byte is checked on both sides. The ratio is that of the medians of all rounds.
 """
 
 import argparse
@@ -38,7 +38,7 @@ http {{
   uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
   server {{
     listen 127.0.0.1:{port};
-    proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off; proxy_set_header Connection ""; proxy_read_timeout 600;
+    proxy_http_version 1.1; proxy_buffering off; proxy_set_header Connection ""; proxy_read_timeout 600;
     location / {{ proxy_pass http://127.0.0.1:{backend}; }}
   }}
 }}
