@@ -27,6 +27,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 PAIR = 'tls_certificate = "c.crt"\ntls_key = "c.key"\n'
 # What stands in the file -> the line that says what is wrong with it.
 MISTAKES = {
+    "a preface that nobody looks for": (
+        '[server]\nproxy_protocol = true\ntrusted_proxies = "10.0.0.0/8"\n' + PAIR,
+        "2: server.proxy_protocol: comes before the TLS handshake, where this version does not look for it, read true, "
+        "allowed false, or no tls_certificate",
+    ),
     "a certificate alone": (
         '[server]\ntls_certificate = "c.crt"',
         '2: server.tls_certificate: stands without tls_key, read "c.crt", allowed both',

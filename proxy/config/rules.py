@@ -94,6 +94,9 @@ def _check_listeners(mistakes: Mistakes, section: Section, server: Server) -> No
 
 
 def _check_preface(mistakes: Mistakes, section: Section, server: Server) -> None:
+    if server.proxy_protocol and server.tls_certificate:
+        what, allowed = "comes before the TLS handshake, where this version does not look for it", "false, or no tls_certificate"
+        mistakes.add(section.place_of("proxy_protocol"), f"{section.name}.proxy_protocol", what, read="true", allowed=allowed)
     if server.proxy_protocol and not server.trusted_proxies and "trusted_proxies" not in section.refused:
         what, allowed = "needs somebody to believe", "false, or trusted_proxies beside it"
         mistakes.add(section.place_of("proxy_protocol"), f"{section.name}.proxy_protocol", what, read="true", allowed=allowed)
