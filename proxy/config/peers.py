@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from ..core.fields import has_a_role
+from ..core.roles import has_a_role
 from .choices import Forwarded
 from .forms import check_token
 from .notes import formed, plain, seconds

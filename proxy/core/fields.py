@@ -6,121 +6,36 @@ Names and values are bytes and stay as they came: order, case and multiplicity a
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import lru_cache
 
-from .cors import OF_A_GRANT
+from .roles import ANSWER_ROLES, CONDITIONS, OVERRIDES, REQUEST_ROLES, Role, Roles
 
 Field = tuple[bytes, bytes]
 
 
-class _Role(Enum):
-    ENDS_HERE = auto()
-    CONNECTION = auto()
-    CONDITION = auto()
-    RANGE = auto()
-    CODING = auto()
-    CONTENT = auto()
-    HOST = auto()
-    EXPECT = auto()
-    OVERRIDE = auto()
-    TRANSFER_CODING = auto()
-    ETAG = auto()
-    LAST_MODIFIED = auto()
-    DATE = auto()
-    CONTENT_CODING = auto()
-    ACCEPT_RANGES = auto()
-    FORWARDED = auto()
-    REQUEST_ID = auto()
-    UPGRADE = auto()
-    TE = auto()
-    TRAILER = auto()
-    CONTENT_TYPE = auto()
-    ORIGIN = auto()
-    CORS_GRANT = auto()
-
-
 # Names of the module's, since looking a member up costs more than comparing it, and this is done for every field of every message.
-_ENDS_HERE, _CONNECTION, _HOST, _OVERRIDE = _Role.ENDS_HERE, _Role.CONNECTION, _Role.HOST, _Role.OVERRIDE
-_TRANSFER_CODING = _Role.TRANSFER_CODING
-_CONDITION, _RANGE, _CODING, _CONTENT = _Role.CONDITION, _Role.RANGE, _Role.CODING, _Role.CONTENT
-_ETAG, _LAST_MODIFIED, _DATE = _Role.ETAG, _Role.LAST_MODIFIED, _Role.DATE
-_CONTENT_CODING, _ACCEPT_RANGES = _Role.CONTENT_CODING, _Role.ACCEPT_RANGES
-_CONTENT_TYPE, _TRAILER = _Role.CONTENT_TYPE, _Role.TRAILER
-_ORIGIN, _CORS_GRANT = _Role.ORIGIN, _Role.CORS_GRANT
+_ENDS_HERE, _CONNECTION, _HOST, _OVERRIDE = Role.ENDS_HERE, Role.CONNECTION, Role.HOST, Role.OVERRIDE
+_TRANSFER_CODING = Role.TRANSFER_CODING
+_CONDITION, _RANGE, _CODING, _CONTENT = Role.CONDITION, Role.RANGE, Role.CODING, Role.CONTENT
+_ETAG, _LAST_MODIFIED, _DATE = Role.ETAG, Role.LAST_MODIFIED, Role.DATE
+_CONTENT_CODING, _ACCEPT_RANGES = Role.CONTENT_CODING, Role.ACCEPT_RANGES
+_CONTENT_TYPE, _TRAILER = Role.CONTENT_TYPE, Role.TRAILER
+_ORIGIN, _CORS_GRANT = Role.ORIGIN, Role.CORS_GRANT
 
-# RFC 9110 §7.6.1 names these; Trailer goes with Transfer-Encoding, since we re-frame every body.
-_HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"trailer")
-# Fields of the representation that a request carries: they say nothing about a GET made on behalf of the same writer.
-_OF_THE_BODY = (
-    *(b"content-type", b"content-encoding", b"content-language", b"content-location", b"content-disposition", b"content-range"),
-    *(b"content-md5", b"content-digest", b"repr-digest", b"digest", b"idempotency-key", b"prefer"),
-    # WebDAV's condition on a write (RFC 4918 §10.4), by our tags perhaps, which a backend that is sent a GET would judge as well.
-    b"if",
-)
-_CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range")
-_OVERRIDES = (b"x-http-method-override", b"x-http-method", b"x-method-override")
-# What a hop says of the client before it (RFC 7239 and what was there earlier). Whether it is believed is decided by who sent it.
-_FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
-
-_REQUEST_ROLES: dict[bytes, _Role] = {
-    **dict.fromkeys(_HOP_BY_HOP, _Role.ENDS_HERE),
-    **dict.fromkeys(_OF_THE_BODY, _Role.CONTENT),
-    **dict.fromkeys(_CONDITIONS, _Role.CONDITION),
-    **dict.fromkeys(_OVERRIDES, _Role.OVERRIDE),
-    b"connection": _Role.CONNECTION,
-    b"content-length": _Role.ENDS_HERE,
-    b"transfer-encoding": _Role.TRANSFER_CODING,
-    b"range": _Role.RANGE,
-    b"accept-encoding": _Role.CODING,
-    b"host": _Role.HOST,
-    b"expect": _Role.EXPECT,
-    **dict.fromkeys(_FORWARDED, _Role.FORWARDED),
-    b"upgrade": _Role.UPGRADE,
-    b"te": _Role.TE,
-    b"origin": _Role.ORIGIN,
-}
-_ANSWER_ROLES: dict[bytes, _Role] = {
-    **dict.fromkeys(_HOP_BY_HOP, _Role.ENDS_HERE),
-    b"connection": _Role.CONNECTION,
-    b"content-length": _Role.ENDS_HERE,
-    b"etag": _Role.ETAG,
-    b"last-modified": _Role.LAST_MODIFIED,
-    b"date": _Role.DATE,
-    b"content-encoding": _Role.CONTENT_CODING,
-    b"accept-ranges": _Role.ACCEPT_RANGES,
-    b"content-type": _Role.CONTENT_TYPE,
-    b"trailer": _Role.TRAILER,
-    **dict.fromkeys(OF_A_GRANT, _Role.CORS_GRANT),
-}
 # Content that is sent as it comes about, and may never end.
 _ENDLESS_TYPES = (b"text/event-stream", b"multipart/x-mixed-replace")
-Roles = Mapping[bytes, _Role]
-"""What becomes of a field, by its name in lower case."""
-
-
-def has_a_role(name: bytes) -> bool:
-    """Whether the field name, in any case, means something to us already, so that it cannot be given another meaning."""
-    return name.lower() in _REQUEST_ROLES or name.lower() in _ANSWER_ROLES
-
-
-def request_roles(request_id: bytes) -> Roles:
-    """What becomes of the fields of a request where the one called request_id, in any case, holds its id."""
-    return {**_REQUEST_ROLES, request_id.lower(): _Role.REQUEST_ID}
-
-
 _HARMLESS_OPTIONS = frozenset({b"keep-alive", b"close", b""})
 # A client that names one of these in Connection asks a hop to drop what the next one judges by: never a mistake, always an attack.
 _END_TO_END = frozenset(
-    {*_CONDITIONS, *_OVERRIDES, b"host", b"authorization", b"cookie", b"content-length", b"content-type", b"range", b"expect"}
+    {*CONDITIONS, *OVERRIDES, b"host", b"authorization", b"cookie", b"content-length", b"content-type", b"range", b"expect"}
 )
 
 UNDERSCORE = "has an underscore in its name, which many backends read as a hyphen"
 # Where nothing is guarded other names with underscores pass; these would say to a backend what we did not hear, or set ourselves.
 _NEVER_WITH_UNDERSCORES = frozenset({
-    *_REQUEST_ROLES, b"authorization", b"cookie", b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto",
+    *REQUEST_ROLES, b"authorization", b"cookie", b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto",
     b"x-real-ip", b"x-request-id",
-}) - frozenset(_OVERRIDES)  # fmt: skip
+}) - frozenset(OVERRIDES)  # fmt: skip
 
 # RFC 9110 §15.4.5: what a 304 carries of what the 200 would have. A browser applies the CORS check to the 304 itself, so those go with it.
 _OF_A_304 = frozenset({b"content-location", b"vary", b"cache-control", b"expires"})
@@ -198,7 +113,7 @@ class RequestFields:
 _NO_CONDITIONS: Mapping[bytes, Sequence[bytes]] = {}
 
 
-def read_request_fields(raw: Iterable[Field], roles: Roles = _REQUEST_ROLES) -> RequestFields | RefusedField:
+def read_request_fields(raw: Iterable[Field], roles: Roles = REQUEST_ROLES) -> RequestFields | RefusedField:
     """Sort the field lines of a request. Conditions are taken before Connection is obeyed, and so are the forwarded fields."""
     sorted_ = RequestFields()
     passing = sorted_.passing
@@ -243,7 +158,7 @@ def read_request_fields(raw: Iterable[Field], roles: Roles = _REQUEST_ROLES) -> 
     return sorted_
 
 
-def _sort_special(sorted_: RequestFields, role: _Role, lower: bytes, name: bytes, value: bytes) -> None:
+def _sort_special(sorted_: RequestFields, role: Role, lower: bytes, name: bytes, value: bytes) -> None:
     if role is _CODING:
         sorted_.coding = (*sorted_.coding, b"%b: %b\r\n" % (name, value))
     elif role is _CONTENT:
@@ -255,13 +170,13 @@ def _sort_special(sorted_: RequestFields, role: _Role, lower: bytes, name: bytes
     elif role is _RANGE:
         sorted_.ranges = (*sorted_.ranges, value)
         sorted_.range_lines = (*sorted_.range_lines, b"%b: %b\r\n" % (name, value))
-    elif role is _Role.FORWARDED:
+    elif role is Role.FORWARDED:
         sorted_.forwarded = (*sorted_.forwarded, (name, value))
-    elif role is _Role.REQUEST_ID:
+    elif role is Role.REQUEST_ID:
         sorted_.request_ids = (*sorted_.request_ids, value)
-    elif role is _Role.UPGRADE:
+    elif role is Role.UPGRADE:
         sorted_.upgrades = (*sorted_.upgrades, value.lower())
-    elif role is _Role.TE:
+    elif role is Role.TE:
         sorted_.takes_trailers = sorted_.takes_trailers or b"trailers" in [each.strip(b" \t") for each in value.lower().split(b",")]
     elif role is _OVERRIDE:
         sorted_.overrides = (*sorted_.overrides, (lower, value))
@@ -301,7 +216,7 @@ def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
     passing = sorted_.passing
     dropped: frozenset[bytes] = frozenset()
     for name, value in raw:
-        role = _ANSWER_ROLES.get(name.lower())
+        role = ANSWER_ROLES.get(name.lower())
         if role is None:
             passing.append(b"%b: %b\r\n" % (name, value))
         elif role is _CONTENT_TYPE:
@@ -334,7 +249,7 @@ def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
 
 def trailer_lines(trailers: Iterable[Field]) -> list[bytes]:
     """The lines of a trailer section that pass: none that frames, validates or dates, which only a head may do (RFC 9110 §6.5.1)."""
-    return [b"%b: %b\r\n" % (name, value) for name, value in trailers if name.lower() not in _ANSWER_ROLES]
+    return [b"%b: %b\r\n" % (name, value) for name, value in trailers if name.lower() not in ANSWER_ROLES]
 
 
 def lines_of_304(passing: Iterable[bytes]) -> list[bytes]:

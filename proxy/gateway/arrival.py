@@ -10,10 +10,11 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
 from ..core.conflict import Problem, Received
-from ..core.fields import UNDERSCORE, Field, RefusedField, RequestFields, read_answer_fields, read_request_fields, request_roles
+from ..core.fields import UNDERSCORE, Field, RefusedField, RequestFields, read_answer_fields, read_request_fields
 from ..core.method import RefusedMethod, meant, parameters_of
 from ..core.precondition import NO_CONDITIONS, MalformedCondition, read_conditions
 from ..core.resource import ResourceKey, Routes, resource_key
+from ..core.roles import request_roles
 from ..core.target import RefusedTarget, Target, parse_target
 from ..errors import BodyMalformed, BodyTooSlow
 from ..origin.port import Upstream
