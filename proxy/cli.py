@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from .config import FLAGS, Config, load_config, masked
 from .errors import ConfigError, NoclobberError
 
 OK, FAILED, MISUSED = 0, 1, 2
+RAW = argparse.RawDescriptionHelpFormatter
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 ABOUT = """\
 noclobber is a reverse proxy that puts optimistic concurrency control in front of an HTTP backend that has none. It gives every
@@ -61,17 +64,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="noclobber", description=ABOUT, epilog=EXAMPLES, formatter_class=raw, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="noclobber", description=ABOUT, epilog=EXAMPLES, formatter_class=RAW, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="say the version of this and of what it stands on, and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for describe in (_describe_run, _describe_check, _describe_probe, _describe_aliases):
+        describe(commands)
+    return parser
 
+
+def _describe_run(commands: Commands) -> None:
     run = commands.add_parser(
         "run",
         help="serve",
         description="Serve until SIGTERM or SIGINT, then let what is in flight come to its end.",
         epilog="example: noclobber run --upstream http://127.0.0.1:9000 --store redis://127.0.0.1:6379",
-        formatter_class=raw,
+        formatter_class=RAW,
         allow_abbrev=False,
     )
     run.add_argument("--config", type=Path, metavar="FILE", help="the configuration, in TOML; without it no file is read")
@@ -79,24 +86,28 @@ def _parser() -> argparse.ArgumentParser:
         place = f"[{key.section}] {key.name}, default {key.shown_default}"
         run.add_argument(f"--{flag}", metavar=key.note.metavar, help=f"{key.note.does} ({place})")
 
+
+def _describe_check(commands: Commands) -> None:
     check = commands.add_parser(
         "check",
         help="say everything that is wrong with a configuration",
         description="Read FILE as `run` would, with the environment as it is. One line on standard output if all is well;\n"
         "else every mistake on standard error: FILE:LINE: key: what is wrong, what was read, what is allowed.",
         epilog="example: noclobber check config.toml && systemctl restart noclobber",
-        formatter_class=raw,
+        formatter_class=RAW,
         allow_abbrev=False,
     )
     check.add_argument("file", nargs="?", type=Path, default=Path("config.toml"), metavar="FILE", help="default: config.toml")
 
+
+def _describe_probe(commands: Commands) -> None:
     probe = commands.add_parser(
         "probe-apply-delay",
         help="measure how long a backend may apply a write after its connection is gone",
         description="Write to URL again and again, reset each connection before the answer, and watch when the write shows.\n"
         "It OVERWRITES the resource (a PUT is undone in the end): use one of its own, straight at the backend.",
         epilog='example: noclobber probe-apply-delay http://127.0.0.1:9000/notes/test --body \'{"text": "{probe}"}\'',
-        formatter_class=raw,
+        formatter_class=RAW,
         allow_abbrev=False,
     )
     probe.add_argument("url", metavar="URL", help="the resource")
@@ -106,18 +117,19 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each pause is tried (default: 3)")
     probe.add_argument("--watch", type=float, default=15.0, metavar="SECONDS", help="how long to wait for a write to show (default: 15)")
 
+
+def _describe_aliases(commands: Commands) -> None:
     aliases = commands.add_parser(
         "probe-aliases",
         help="find out which spellings of a URL a backend takes for one resource",
         description="GET URL and other spellings of it (case, slash, suffix, query, escapes), compare what they show, and say which keys\n"
         "of the route tell noclobber so. Nothing is written. Ask the backend itself, not noclobber.",
         epilog="example: noclobber probe-aliases 'http://127.0.0.1:9000/notes/test?id=5'",
-        formatter_class=raw,
+        formatter_class=RAW,
         allow_abbrev=False,
     )
     aliases.add_argument("url", metavar="URL", help="the resource")
     aliases.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field to send; may be repeated")
-    return parser
 
 
 def _run(path: Path | None, flags: dict[str, str]) -> int:

@@ -6,19 +6,15 @@ finish. Then the resource is read until the write shows. What a backend may do u
 
 import asyncio
 import secrets
-import ssl
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from .config.forms import UnixPath, parse_upstream
 from .errors import OriginError
-from .origin.http import HttpOrigin
-from .origin.options import Address, OriginOptions
 from .origin.port import OriginRequest
+from .straight import ProbeFailed, straight_to
 
 PLACE = "{probe}"
 PAUSES_SECONDS = (0.0, 0.001, 0.01, 0.1)
@@ -48,30 +44,17 @@ class Finding(NamedTuple):
     answered: bool
 
 
-class ProbeFailed(Exception):
-    """The backend cannot be measured; the text says why."""
-
-
 class Probe:
     """Measure one resource of one backend."""
 
     def __init__(self, probing: Probing) -> None:
         """Raise ProbeFailed for a URL or a body that cannot be used."""
-        parts = urlsplit(probing.url)
-        try:
-            endpoint = parse_upstream(f"{parts.scheme}://{parts.netloc}")
-            if isinstance(endpoint.address, UnixPath):
-                raise ValueError("is of a Unix socket")
-        except ValueError as exc:
-            raise ProbeFailed(f"URL {exc}, read {probing.url!r}, allowed is http://HOST:PORT/PATH or https://") from exc
         if PLACE not in probing.body:
             raise ProbeFailed(f"--body has no {PLACE}, so one write could not be told from another; read {probing.body!r}")
         self._probing = probing
-        self._target = (parts.path or "/").encode() + (b"?" + parts.query.encode() if parts.query else b"")
-        own = [f"Host: {endpoint.authority}", *probing.lines]
-        self._lines = "".join(f"{line}\r\n" for line in own).encode("latin-1")
-        tls = ssl.create_default_context() if endpoint.is_tls else None
-        self._origin = HttpOrigin(Address(endpoint.address.host, endpoint.address.port, tls), OriginOptions())
+        straight = straight_to(probing.url, probing.lines)
+        self._target = straight.path + (b"?" + straight.query if straight.query else b"")
+        self._lines, self._origin = straight.lines, straight.origin
 
     async def run(self) -> list[Finding]:
         """Write once as usual, then abandon one write after the other. What stood there before is put back, if it could be read."""

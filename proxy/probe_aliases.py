@@ -6,21 +6,16 @@ other resources than this one, or with a write, no reading can show.
 
 import asyncio
 import secrets
-import ssl
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
-from .config.forms import UnixPath, parse_upstream
 from .core.alias import query_pairs
 from .errors import OriginError
-from .origin.http import HttpOrigin
-from .origin.options import Address, OriginOptions
 from .origin.port import OriginRequest
-from .probe import ProbeFailed
+from .straight import ProbeFailed, straight_to
 
 SUFFIXES = (b".json", b".xml", b".html")
 MAX_BYTES = 8 << 20
@@ -102,17 +97,8 @@ class AliasProbe:
 
     def __init__(self, probing: Probing) -> None:
         """Raise ProbeFailed for a URL that cannot be used."""
-        parts = urlsplit(probing.url)
-        try:
-            endpoint = parse_upstream(f"{parts.scheme}://{parts.netloc}")
-            if isinstance(endpoint.address, UnixPath):
-                raise ValueError("is of a Unix socket")
-        except ValueError as exc:
-            raise ProbeFailed(f"URL {exc}, read {probing.url!r}, allowed is http://HOST:PORT/PATH or https://") from exc
-        self._path, self._query = (parts.path or "/").encode(), parts.query.encode()
-        self._lines = "".join(f"{line}\r\n" for line in (f"Host: {endpoint.authority}", *probing.lines)).encode("latin-1")
-        tls = ssl.create_default_context() if endpoint.is_tls else None
-        self._origin = HttpOrigin(Address(endpoint.address.host, endpoint.address.port, tls), OriginOptions())
+        straight = straight_to(probing.url, probing.lines)
+        self._path, self._query, self._lines, self._origin = straight.path, straight.query, straight.lines, straight.origin
 
     async def run(self) -> list[Finding]:
         """Read the URL, then every variant. Raises ProbeFailed where nothing can be told from that."""

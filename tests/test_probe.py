@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 
 from proxy.cli import main
-from proxy.probe import PAUSES_SECONDS, Finding, Probe, ProbeFailed, Probing, report
+from proxy.probe import PAUSES_SECONDS, Finding, Probe, Probing, report
+from proxy.straight import ProbeFailed
 from tests.gateway.legacy import Legacy, answering
 from tests.servers import free_port
 

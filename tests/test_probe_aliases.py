@@ -11,8 +11,8 @@ from aiohttp import web
 
 from proxy.cli import main
 from proxy.config import load_config
-from proxy.probe import ProbeFailed
 from proxy.probe_aliases import AliasProbe, Finding, Kind, Probing, keys, report, variants
+from proxy.straight import ProbeFailed
 from tests.gateway.legacy import Legacy, answering
 from tests.servers import free_port
 from tests.wire.test_aliases import aliasing
