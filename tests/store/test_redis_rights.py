@@ -71,6 +71,7 @@ async def use(opened: OpenAt, url: str) -> None:
 
 async def test_the_user_works_on_each_make(spare: RedisServer, opened: OpenAt) -> None:
     await use(opened, f"redis://{prepare(spare)}")
+    assert spare.command("KEYS", "*:r:*").strip() != "*0", "nothing was swapped"
 
 
 @pytest.mark.parametrize("right", RIGHTS)

@@ -108,6 +108,7 @@ async def test_a_client_that_is_gone_takes_the_backend_with_it() -> None:
         client.leave()
         await until(lambda: backend.conversations[0].end is not None)
         await until(lambda: door.gateway.handler.in_flight == 0)
+        assert len(backend.conversations) == 1
 
 
 ENDS: dict[str, Step] = {"closed": Close(), "half-closed": HalfClose(), "reset": Reset()}
