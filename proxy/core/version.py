@@ -31,6 +31,9 @@ class Strategy(Enum):
     AUTO = "auto"
     NATIVE = "native"
     CONTENT = "content"
+    JSON = "json"
+    FIELD = "field"
+    REVISION = "revision"
 
 
 def native_tag(etag_lines: Sequence[bytes]) -> EntityTag | None:
