@@ -26,6 +26,9 @@ class Token(NamedTuple):
     pointer: Pointer = ()
 
 
+IN_HEADER = Token()
+
+
 class Compare(Enum):
     """How what a client sent is held against what stands."""
 
@@ -72,7 +75,7 @@ class Dialect:
     """
 
     name: str = "standard"
-    token: Token = Token()
+    token: Token = IN_HEADER
     compare: Compare = Compare.STRONG
     stale: AnswerForm | None = None
     missing: AnswerForm | None = None
