@@ -16,7 +16,7 @@ from .config import AccessLog as AccessLogChoice
 from .config import Address as Place
 from .core.resource import Routes
 from .gateway.admin import Admin
-from .gateway.arrival import Arrivals, RoutedRules
+from .gateway.arrival import Arrivals
 from .gateway.certificates import Certificates, TlsFiles
 from .gateway.connection import Clients, ClientServer
 from .gateway.events import AccessLog
@@ -24,7 +24,7 @@ from .gateway.handler import Handler
 from .gateway.lease import Leases, LeaseTimes
 from .gateway.limits import BodyPace, ConnectionLimits
 from .gateway.listening import Listener, TcpPlace, UnixPlace
-from .gateway.metrics import Metrics, RouteMetrics, TimedStore, process_registry
+from .gateway.metrics import Metrics, TimedStore, process_registry
 from .gateway.peer import Forwarding
 from .gateway.points import Faults
 from .gateway.principal import Share
@@ -32,12 +32,11 @@ from .gateway.readiness import Readiness
 from .gateway.reading import Reading
 from .gateway.representation import Representations
 from .gateway.requestid import RequestIds
-from .gateway.rules import Rules
 from .gateway.spool import SpoolLimits
 from .gateway.tasks import Tasks
 from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
-from .origin.port import Upstream
+from .routing import routed
 from .store.memory import MemoryStore
 from .store.port import Store
 from .upstreams import TLS_VERSIONS, connections, upstreams_of
@@ -131,10 +130,10 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         if config.log.access is AccessLogChoice.JSON:
             log = AccessLog(sys.stdout.buffer)
             stack.callback(log.flush)
-        unrouted = _routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics, origin)
+        unrouted = routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics, origin)
         routes = Routes(
-            ((route.template, _routed(route, metrics, upstreams[route.upstream])) for route in config.routes),
-            lambda routed: routed.rules.aliases,
+            ((route.template, routed(route, metrics, upstreams[route.upstream])) for route in config.routes),
+            lambda each: each.rules.aliases,
         )
         server = config.server
         ids = RequestIds(server.request_id_field)
@@ -240,25 +239,3 @@ def _lease_times(config: Config) -> LeaseTimes:
         lease_wait_seconds=protocol.lease_wait_seconds,
         write_timeout_seconds=protocol.write_timeout_seconds,
     )
-
-
-def _routed(route: Route, metrics: Metrics, origin: Upstream) -> RoutedRules:
-    rules = Rules(
-        name=route.name,
-        strategy=route.strategy,
-        missing=route.missing,
-        verify=route.verify,
-        after_write=route.after_write,
-        on_store_loss=route.on_store_loss,
-        unrecorded=route.unrecorded,
-        put_etag=route.put_etag,
-        safe_methods=route.safe_methods,
-        absent=route.absent,
-        hop_tags=route.hop_tags,
-        cors=route.cors,
-        is_guarded=route.guarded,
-        apply_delay_seconds=route.apply_delay_seconds,
-        aliases=route.aliases,
-        method_override=route.method_override,
-    )
-    return RoutedRules(rules, RouteMetrics(metrics, route.name), origin)

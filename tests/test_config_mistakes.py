@@ -13,7 +13,7 @@ STORES = (
     "redis+sentinel://HOST[:PORT],.../SERVICE[/DB] or redis+cluster://HOST[:PORT],...; rediss for TLS"
 )
 TEMPLATES = 'a path template such as "/api/journeys/{id}" or "/files/{path*}"'
-HEADERS = "[server], [upstream], [store], [protocol], [limits], [log], [[upstreams]], [[route]]"
+HEADERS = "[server], [upstream], [store], [protocol], [limits], [log], [[upstreams]], [[dialect]], [[route]]"
 
 # What stands in the file -> the line that says what is wrong with it, without the name of the file.
 MISTAKES = {
@@ -23,7 +23,7 @@ MISTAKES = {
     ),
     "unknown key, of another section": (
         "[store]\n\nlease_seconds = 3",
-        '3: store.lease_seconds: is unknown, read the key "lease_seconds", allowed url, timeout_seconds; '
+        '3: store.lease_seconds: is unknown, read the key "lease_seconds", allowed url, timeout_seconds, history; '
         "did you mean protocol.lease_seconds?",
     ),
     "unknown key, like nothing": ("[log]\nzzz = 1", '2: log.zzz: is unknown, read the key "zzz", allowed access, level'),
@@ -85,9 +85,9 @@ MISTAKES = {
         "[server]\nworkers = 2",
         "2: server.workers: is out of range, read 2, allowed 1 in this version: for more, start several processes on one store",
     ),
-    "observing": (
-        "[server]\nmode = 'observe'",
-        '2: server.mode: is not possible in this version, which only enforces, read "observe", allowed "enforce"',
+    "observing, misspelt": (
+        "[server]\nmode = 'observing'",
+        '2: server.mode: is none of the choices, read "observing", allowed "enforce", "observe"; did you mean "observe"?',
     ),
     "a choice, near": (
         "[log]\nlevel = 'warn'",

@@ -7,6 +7,7 @@ class Mode(Enum):
     """What noclobber does with its verdicts."""
 
     ENFORCE = "enforce"
+    OBSERVE = "observe"
 
 
 class TlsMinimum(Enum):
@@ -120,3 +121,25 @@ class Absent(Enum):
     RFC = "rfc"
     NOT_FOUND = "404"
     FAILED = "412"
+
+
+class OwnWrite(Enum):
+    """By what the retry of a write is recognised that was applied already."""
+
+    KEY = "key"
+    SAME = "principal+body+tag"
+
+
+class ConflictDetail(Enum):
+    """What an answer to a stale write tells of the present state."""
+
+    NONE = "none"
+    CURRENT = "current"
+    CHANGES = "changes"
+
+
+class History(Enum):
+    """What is known of the versions that a store held before its present data set."""
+
+    UNKNOWN = "unknown"
+    KEPT = "kept"

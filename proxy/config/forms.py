@@ -212,6 +212,12 @@ def check_name(text: str) -> None:
         raise ValueError("has other characters than a-z, 0-9 and -" if text else "is empty")
 
 
+def check_group(text: str) -> None:
+    """Accept the name of a group, or nothing."""
+    if text:
+        check_name(text)
+
+
 def check_token(text: str) -> None:
     """Accept a token (RFC 9110 §5.6.2), as the pseudonym in Via must be one (§7.6.3)."""
     if _TOKEN.fullmatch(text) is None:

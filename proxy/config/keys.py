@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from inspect import get_annotations
 from types import MappingProxyType
 
 import msgspec
-from msgspec.inspect import BoolType, EnumType, FloatType, IntType, Metadata, StrType, UnionType, VarTupleType, type_info
+from msgspec.inspect import BoolType, EnumType, FloatType, IntType, Metadata, NoneType, StrType, Type, UnionType, VarTupleType, type_info
 from msgspec.structs import fields
 
+from .dialect import NamedDialect
 from .forms import masked
 from .limits import Limits
 from .notes import Note
@@ -36,11 +38,12 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "limits": Limits,
         "log": Log,
         "upstreams": NamedUpstream,
+        "dialect": NamedDialect,
         "route": Route,
     }
 )
 
-ARRAYS = frozenset({"upstreams", "route"})
+ARRAYS = frozenset({"upstreams", "dialect", "route"})
 """The sections that are arrays of tables."""
 
 Kind = StrType | EnumType | BoolType | IntType | FloatType | VarTupleType | UnionType
@@ -133,14 +136,26 @@ def keys_of(section: str, struct: type[msgspec.Struct]) -> Mapping[str, Key]:
     """The keys of a section, by name, in the order of the schema."""
     keys: dict[str, Key] = {}
     # What a section has of its own stands before what it inherits.
-    for each in sorted(fields(struct), key=lambda field: field.name not in struct.__annotations__):
-        info = type_info(each.type)
+    for each in sorted(fields(struct), key=lambda field: _generation(struct, field.name)):
+        info = _without_none(type_info(each.type))
         assert isinstance(info, Metadata)
         assert isinstance(info.type, Kind)
         note = (info.extra or {})["note"]
         assert isinstance(note, Note)
         keys[each.name] = Key(section, each.name, each.type, info.type, note, each.default)
     return MappingProxyType(keys)
+
+
+def _generation(struct: type[msgspec.Struct], name: str) -> int:
+    """How far up the line of its ancestors a struct has a field from."""
+    return next(distance for distance, each in enumerate(struct.__mro__) if name in get_annotations(each))
+
+
+def _without_none(info: Type) -> Type:
+    """The type of a key that may be absent without a default of its own."""
+    if not isinstance(info, UnionType):
+        return info
+    return next(each for each in info.types if not isinstance(each, NoneType))
 
 
 KEYS: Mapping[str, Mapping[str, Key]] = MappingProxyType({section: keys_of(section, struct) for section, struct in SECTIONS.items()})

@@ -40,9 +40,9 @@ def seconds(does: str, goes_wrong: str, default: str = "") -> Meta:
     return above(Note(does, goes_wrong, "seconds", default=default), 0)
 
 
-def seconds_or_none(does: str, goes_wrong: str) -> Meta:
+def seconds_or_none(does: str, goes_wrong: str, default: str = "") -> Meta:
     """A time that may be 0."""
-    return at_least(Note(does, goes_wrong, "seconds"), 0)
+    return at_least(Note(does, goes_wrong, "seconds", default=default), 0)
 
 
 def byte_count(does: str, goes_wrong: str, least: int = 1) -> Meta:

@@ -1,21 +1,21 @@
-"""The keys of a [[route]]. The rules of `schema.py` hold here too."""
+"""The keys of a [[route]] that say which requests it is for, and which resources they are about. The rules of `schema.py` hold here too."""
 
 from typing import Annotated
 
-from msgspec import Struct
-
 from ..core.alias import Aliases, Case, PathParameters, Query, TrailingSlash
+from ..core.dialect import Dialect
 from ..core.method import MethodOverride
+from ..core.naming import KeyTemplate, Naming, Reference, parse_reference
 from ..core.resource import Template, parse_template
-from ..core.version import Strategy
-from .choices import Absent, AfterWrite, Cors, HopTags, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify, Writers
-from .forms import check_name, check_parameter, check_suffix, check_template
-from .notes import formed, listed, plain, seconds
+from .forms import check_group, check_name, check_parameter, check_suffix, check_template
+from .notes import formed, listed, plain
+from .pointers import check_host, check_key_template, check_method, check_reference, check_representation, parse_representation
+from .protection import Protection
 from .upstream import DEFAULT
 
 
-class Route(Struct, frozen=True, kw_only=True):
-    """How the resources under a path are protected. The first route whose path matches is taken."""
+class Route(Protection, frozen=True, kw_only=True):
+    """How the resources under a path are protected. The first route that a request fits is taken."""
 
     name: Annotated[
         str,
@@ -24,12 +24,32 @@ class Route(Struct, frozen=True, kw_only=True):
     path: Annotated[
         str,
         formed(
-            "Which paths it is for: {name} is one segment, {name*} at the end any further path.",
+            "Which paths it is for: {name} is one segment, {name:int}, {name:uuid} and {name:hex} one of that form, {name*} at the end any "
+            "further path.",
             "A pattern too narrow leaves writes to the routes below it.",
             'a path template such as "/api/journeys/{id}" or "/files/{path*}"',
             check_template,
         ),
     ]
+    host: Annotated[
+        str,
+        formed(
+            "Which host it is for; empty: any.",
+            "Two names for one backend, of which one has no route: a way round its locks.",
+            'a host name without port, as in "api.example.org", or "*.example.org" for all below it',
+            check_host,
+        ),
+    ] = ""
+    methods: Annotated[
+        tuple[str, ...],
+        listed(
+            "Which methods it is for; empty: all. GET stands for HEAD as well.",
+            "A method that is missing, and that writes: it goes to the routes below.",
+            'names of methods, as in ["GET", "PUT"]',
+            check_method,
+            "[]",
+        ),
+    ] = ()
     upstream: Annotated[
         str,
         formed(
@@ -39,98 +59,43 @@ class Route(Struct, frozen=True, kw_only=True):
             check_name,
         ),
     ] = DEFAULT
-    strategy: Annotated[
-        Strategy,
-        plain(
-            "Where the version comes from: the backend's strong ETag (native), a digest of the answer (content), or whichever there is.",
-            "native on a backend that sends none: nothing is protected. content where answers hold a clock: every write is stale.",
+    group: Annotated[
+        str,
+        formed(
+            "The name of what several routes show parts of: with the same key they have one lock and one version; empty: none.",
+            "One name for two things: a write to the one makes tags of the other stale.",
+            "characters of a-z, 0-9 and -; empty: none",
+            check_group,
         ),
-    ] = Strategy.AUTO
-    missing: Annotated[
-        Missing,
-        plain("Whether a write without a precondition is let through or gets 428.", "allow: such writes still overwrite."),
-    ] = Missing.ALLOW
-    writers: Annotated[
-        Writers,
-        plain(
-            "Whether anyone writes to the backend around noclobber.",
-            "proxy-only where that is not so: changes from elsewhere may be overwritten.",
+    ] = ""
+    key: Annotated[
+        str,
+        formed(
+            "What tells its resources apart; empty: the path, in a group the parameters of the path in order.",
+            "Too little: resources wait for each other. Too much: two locks for one resource.",
+            'a text with {name} of the path, {query:name}, {header:Name} or {body:/pointer}, as in "{id}" or "{body:/job}"',
+            check_key_template,
         ),
-    ] = Writers.OTHERS_TOO
-    verify: Annotated[
-        Verify,
-        plain(
-            'Whether each write is preceded by a GET, or trusts the version in the store; trust-store needs writers = "proxy-only".',
-            "trust-store with writers elsewhere: lost updates.",
-            '"trust-store" with writers = "proxy-only", else "always"',
+    ] = ""
+    changes: Annotated[
+        tuple[str, ...],
+        listed(
+            "Other resources that a write here changes too: they are locked as well, and their tags change.",
+            "Missing: a tag of theirs still passes after the change.",
+            '"GROUP/TEMPLATE" or paths, as in ["job/{body:/job}"]',
+            check_reference,
+            "[]",
         ),
-    ] = Verify.ALWAYS
-    after_write: Annotated[
-        AfterWrite,
-        plain(
-            "Where the tag after a write comes from: a GET, the answer, the request body, or nowhere.",
-            "response or request where the backend stores something else: the tag names no state, and the next write gets 412.",
+    ] = ()
+    representation: Annotated[
+        str,
+        formed(
+            "The path whose GET shows the resource, looked at before and after a write; empty: that of the request.",
+            "Another resource's: changes around noclobber are not seen, and writes are refused for no reason.",
+            'a path with placeholders as in key, as in "/jobs/{id}/"',
+            check_representation,
         ),
-    ] = AfterWrite.READ_BACK
-    on_store_loss: Annotated[
-        OnStoreLoss,
-        plain(
-            "What becomes of writes while the store is away: 503, a GET and then the write without a lease, or no check at all.",
-            "verify-only: two writers at the same moment may overwrite each other. open: every lost update goes through.",
-            '"deny"; "verify-only" and "open" only with verify = "always"',
-        ),
-    ] = OnStoreLoss.DENY
-    unrecorded: Annotated[
-        Unrecorded,
-        plain(
-            "What a write gets that was applied but could not be recorded: the backend's answer without a tag, or 504.",
-            "504 where clients give up on it: they report a save as failed that was made.",
-        ),
-    ] = Unrecorded.ANSWER
-    put_etag: Annotated[
-        PutEtag,
-        plain(
-            "Whether a PUT is answered with the new ETag even if the backend changed the body (RFC 9110 §9.3.4 says no: strict).",
-            "send: a client that keeps its own body under that tag may keep a wrong one. strict: clients must GET after each PUT.",
-        ),
-    ] = PutEtag.SEND
-    safe_methods: Annotated[
-        SafeMethods,
-        plain("Whether If-Match and If-None-Match count on GET and HEAD.", "ignore: no 304, so every read is a full answer."),
-    ] = SafeMethods.EVALUATE
-    absent: Annotated[
-        Absent,
-        plain(
-            "What a conditional request for something absent gets: as RFC 9110 has it, or always 404 or 412.",
-            "404 or 412 for clients that expect the other: they report a wrong error.",
-        ),
-    ] = Absent.RFC
-    hop_tags: Annotated[
-        HopTags,
-        plain(
-            "Whether a tag that a compressing hop has weakened or marked (W/, -gzip, ;br) counts as the tag that it was made of.",
-            "exact behind such a hop: conditional writes get 412. undo where a backend's own tags differ in nothing else: lost updates.",
-        ),
-    ] = HopTags.UNDO
-    cors: Annotated[
-        Cors,
-        plain(
-            "Whether, where the backend speaks CORS, scripts may read ETag and send If-Match; off leaves its fields as they are.",
-            "off: pages of other origins see no tag and cannot write conditionally.",
-        ),
-    ] = Cors.BACKEND
-    guarded: Annotated[
-        bool, plain("Whether requests are protected at all; false passes them through untouched.", "false: lost updates, as without us.")
-    ] = True
-    apply_delay_seconds: Annotated[
-        float,
-        seconds(
-            "As in [protocol], for this route.",
-            "Too low: lost updates. The largest of all routes also lengthens the grace.",
-            "that of [protocol]",
-        ),
-    ] = 10.0
-
+    ] = ""
     case: Annotated[
         Case,
         plain(
@@ -189,6 +154,31 @@ class Route(Struct, frozen=True, kw_only=True):
     def template(self) -> Template:
         """`path`, parsed."""
         return parse_template(self.path)
+
+    @property
+    def naming(self) -> Naming | None:
+        """How `group` and `key` name its resources; None where their paths do."""
+        return Naming.of(self.group, self.key, self.template)
+
+    @property
+    def other_resources(self) -> tuple[Reference, ...]:
+        """`changes`, parsed."""
+        return tuple(parse_reference(each) for each in self.changes)
+
+    @property
+    def member_reference(self) -> Reference | None:
+        """`member_key`, parsed; None where it is not set."""
+        return parse_reference(self.member_key) if self.member_key else None
+
+    @property
+    def shown_at(self) -> KeyTemplate | None:
+        """`representation`, parsed; None where it is not set."""
+        return parse_representation(self.representation)
+
+    @property
+    def manners(self) -> Dialect:
+        """Its dialect, with what is set for it alone."""
+        return self.manner(self.dialect)
 
 
 EVERYTHING = Route(name="default", path="/{path*}")

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from .choices import AccessLog, Level
+from .choices import AccessLog, History, Level
+from .dialect import NamedDialect
 from .forms import check_store_url
 from .limits import Limits
 from .notes import formed, plain, seconds, seconds_or_none
@@ -42,6 +43,13 @@ class Store(Struct, frozen=True, kw_only=True):
             "Near lease_seconds or above: a slow store costs leases, and writes become unknown.",
         ),
     ] = 1.0
+    history: Annotated[
+        History,
+        plain(
+            "Whether a data set that is met for the first time may follow one that was lost (unknown), or is known to follow none (kept).",
+            "kept where one was lost: counters begin anew, and a version that a client holds may name another state.",
+        ),
+    ] = History.UNKNOWN
 
 
 class Protocol(Struct, frozen=True, kw_only=True):
@@ -107,6 +115,7 @@ class Config(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     log: Log = Log()
     upstreams: tuple[NamedUpstream, ...] = ()
+    dialects: tuple[NamedDialect, ...] = ()
     routes: tuple[Route, ...] = (EVERYTHING,)
 
     @property

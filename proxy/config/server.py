@@ -4,14 +4,8 @@ from typing import Annotated
 
 from .choices import Mode, TlsMinimum
 from .forms import Address, UnixPath, check_listener, check_mode, check_token, parse_listener
-from .notes import Note, at_least, formed, plain, seconds, seconds_or_none
+from .notes import Note, at_least, formed, plain, seconds, seconds_or_none, unlimited
 from .peers import Peers
-
-
-def _check_mode(text: str) -> None:
-    if text == "observe":
-        raise ValueError("is not possible in this version, which only enforces")
-
 
 ADDRESS = 'HOST:PORT, an IPv6 address in brackets, as in "127.0.0.1:8080", "0.0.0.0:8080" or "[::1]:8080"; or unix:/PATH'
 
@@ -92,7 +86,14 @@ class Server(Peers, frozen=True, kw_only=True):
     ] = 1
     mode: Annotated[
         Mode,
-        formed("What is done with a verdict.", 'Only "enforce" is possible in this version.', '"enforce"', _check_mode, "mode", "MODE"),
+        unlimited(
+            Note(
+                "Whether verdicts are enforced, or only counted and logged (observe), where a route does not say so itself.",
+                "observe: lost updates, as without us.",
+                flag="mode",
+                metavar="MODE",
+            )
+        ),
     ] = Mode.ENFORCE
     drain_seconds: Annotated[
         float,

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from .pointer import Pointer, parse_pointer
+from .resource import Template
 
 # A placeholder: parameter / "query:" name / "header:" name / "body:" pointer, in braces.
 _PLACEHOLDER = re.compile(r"\{(?:(?P<kind>query|header|body):)?(?P<name>[^{}]*)\}")
@@ -70,3 +71,40 @@ def parse_key_template(text: str) -> KeyTemplate:
 def _check_literal(text: str) -> None:
     if "{" in text or "}" in text:
         raise ValueError("has a brace that belongs to no placeholder")
+
+
+class Reference(NamedTuple):
+    """The name of a resource of another route: by its group, or (`group` empty) by its path."""
+
+    group: str
+    template: KeyTemplate
+
+
+# "GROUP/TEMPLATE"
+_REFERENCE = re.compile(r"(?P<group>[a-z0-9\-]+)/(?P<template>.*)", re.DOTALL)
+
+
+def parse_reference(text: str) -> Reference:
+    """Read "GROUP/TEMPLATE" or a path with placeholders. Raise ValueError as `parse_key_template` does."""
+    if text.startswith("/"):
+        return Reference("", parse_key_template(text))
+    found = _REFERENCE.fullmatch(text)
+    if found is None:
+        raise ValueError('names no resource: it is neither "GROUP/TEMPLATE" nor a path')
+    return Reference(found["group"], parse_key_template(found["template"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How a route names its resources: each value of `template` is one of them within `scope`, which begins no path and no other scope."""
+
+    scope: bytes
+    template: KeyTemplate
+
+    @classmethod
+    def of(cls, group: str, key: str, path: Template) -> "Naming | None":
+        """The naming that a route asks for; None where the path alone names its resources. Raise ValueError as `parse_key_template`."""
+        if not group and not key:
+            return None
+        template = parse_key_template(key or "/".join(f"{{{parameter.name}}}" for parameter in path.parameters))
+        return cls(f"{group}:".encode() if group else f"={path.text}?".encode(), template)

@@ -9,8 +9,9 @@ import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import Enum
 from hashlib import sha256
-from typing import Generic, NewType, TypeVar
+from typing import Generic, NamedTuple, NewType, TypeVar
 
 from .alias import EXACT, Aliases, without_parameters
 
@@ -20,7 +21,7 @@ ResourceKey = NewType("ResourceKey", bytes)
 KEY_DIGEST_BYTES = 18
 """144 bits: no two of 2^60 resources share a digest by chance, and 24 characters without padding."""
 
-_PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)(\*)?\}")
+_PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)(?::([a-z]+)|(\*))?\}")
 
 R = TypeVar("R")
 
@@ -35,17 +36,36 @@ def key_digest(key: ResourceKey) -> str:
     return urlsafe_b64encode(sha256(key).digest()[:KEY_DIGEST_BYTES]).decode("ascii")
 
 
+class Form(Enum):
+    """What a segment must look like that a parameter of this form stands for."""
+
+    INT = "int"
+    UUID = "uuid"
+    HEX = "hex"
+
+
 class TemplateError(ValueError):
     """A path template is not of the form `/literal/{parameter}/{rest*}`."""
 
 
+class Parameter(NamedTuple):
+    """A parameter of a path. `form` None: any segment that is not empty."""
+
+    name: str
+    form: Form | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A path template in segments: bytes for a literal one, None for a parameter. `has_tail`: it ends in `{name*}`, any further path."""
+    """A path template in segments: bytes for a literal one, None for a parameter. `has_tail`: it ends in `{name*}`, any further path.
+
+    `parameters` are those of the segments, in order, and the tail's last.
+    """
 
     text: str
     segments: tuple[bytes | None, ...]
     has_tail: bool
+    parameters: tuple[Parameter, ...] = ()
 
 
 def parse_template(text: str) -> Template:
@@ -53,24 +73,33 @@ def parse_template(text: str) -> Template:
     if not text.startswith("/"):
         raise TemplateError('must begin with "/"')
     segments: list[bytes | None] = []
-    names: set[str] = set()
+    parameters: list[Parameter] = []
     parts = text[1:].split("/")
     for position, part in enumerate(parts):
-        parameter = _PARAMETER.fullmatch(part)
-        if parameter is None:
+        found = _PARAMETER.fullmatch(part)
+        if found is None:
             if "{" in part or "}" in part or "*" in part:
                 raise TemplateError(f'"{part}" is neither a literal segment nor one {{parameter}}')
             segments.append(part.encode())
             continue
-        if parameter[1] in names:
-            raise TemplateError(f'uses the parameter "{parameter[1]}" twice')
-        names.add(parameter[1])
-        if parameter[2]:
+        if found[1] in {parameter.name for parameter in parameters}:
+            raise TemplateError(f'uses the parameter "{found[1]}" twice')
+        parameters.append(Parameter(found[1], _form(found[2])))
+        if found[3]:
             if position != len(parts) - 1:
                 raise TemplateError(f'"{part}" may only stand at the end')
-            return Template(text, tuple(segments), True)
+            return Template(text, tuple(segments), True, tuple(parameters))
         segments.append(None)
-    return Template(text, tuple(segments), False)
+    return Template(text, tuple(segments), False, tuple(parameters))
+
+
+def _form(name: str | None) -> Form | None:
+    if name is None:
+        return None
+    try:
+        return Form(name)
+    except ValueError:
+        raise TemplateError(f'has the unknown form "{name}": there are {", ".join(form.value for form in Form)}') from None
 
 
 @dataclass(slots=True)

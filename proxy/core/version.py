@@ -5,11 +5,13 @@ A version is always a function of what the backend just showed, never of what we
 
 from binascii import b2a_base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 
 from .etag import EntityTag, TagList, parse_tag
 from .hops import state_of, unmarked
+from .pointer import Pointer
 from .record import Version
 from .resource import ResourceKey
 
@@ -34,6 +36,14 @@ class Strategy(Enum):
     JSON = "json"
     FIELD = "field"
     REVISION = "revision"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSource:
+    """The one value of an answer that is its version: a field of its head (`name`, in lower case), else a member of its JSON."""
+
+    name: bytes = b""
+    pointer: Pointer = ()
 
 
 def native_tag(etag_lines: Sequence[bytes]) -> EntityTag | None:

@@ -3,17 +3,55 @@
 from dataclasses import dataclass
 
 from ..config.choices import Absent as OnAbsent
-from ..config.choices import AfterWrite, Cors, HopTags, Missing, OnStoreLoss, PutEtag, SafeMethods, Unrecorded, Verify
+from ..config.choices import (
+    AfterWrite,
+    ConflictDetail,
+    Cors,
+    HopTags,
+    Missing,
+    Mode,
+    OnStoreLoss,
+    OwnWrite,
+    PutEtag,
+    SafeMethods,
+    Unrecorded,
+    Verify,
+)
 from ..core.alias import EXACT, Aliases
+from ..core.dialect import STANDARD, Dialect
 from ..core.method import MethodOverride
-from ..core.version import Strategy
+from ..core.naming import KeyTemplate, Naming, Reference
+from ..core.pointer import Pointer
+from ..core.version import FieldSource, Strategy
 
-__all__ = ["AfterWrite", "Cors", "HopTags", "Missing", "OnAbsent", "OnStoreLoss", "PutEtag", "Rules", "SafeMethods", "Unrecorded", "Verify"]
+__all__ = [
+    "AfterWrite",
+    "ConflictDetail",
+    "Cors",
+    "HopTags",
+    "Missing",
+    "Mode",
+    "OnAbsent",
+    "OnStoreLoss",
+    "OwnWrite",
+    "PutEtag",
+    "Rules",
+    "SafeMethods",
+    "Unrecorded",
+    "Verify",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings of one route. `apply_delay_seconds` is D: how long after it was abandoned a write may still be applied."""
+    """The settings of one route.
+
+    `naming` None: its resources are known by their paths. `changes` are the resources that a write changes too, `representation` the
+    path that shows a resource where its own does not, `member` which resource a member of a list is. `ignored` belongs to the strategy
+    json, `field` to field; `numbers` is the version of a resource that is first seen where versions are plain numbers, None where they
+    are tags. `override_field` (in lower case) empty: nobody may force a write. `apply_delay_seconds` is D: how long after it was
+    abandoned a write may still be applied. `write_timeout_seconds` and `lease_wait_seconds` None: those of all routes.
+    """
 
     name: str
     strategy: Strategy = Strategy.AUTO
@@ -31,3 +69,19 @@ class Rules:
     apply_delay_seconds: float = 10.0
     aliases: Aliases = EXACT
     method_override: MethodOverride = MethodOverride.REFUSE
+    dialect: Dialect = STANDARD
+    naming: Naming | None = None
+    changes: tuple[Reference, ...] = ()
+    representation: KeyTemplate | None = None
+    member: Reference | None = None
+    ignored: tuple[Pointer, ...] = ()
+    field: FieldSource | None = None
+    numbers: int | None = None
+    mode: Mode = Mode.ENFORCE
+    own_write: OwnWrite = OwnWrite.KEY
+    own_write_seconds: float = 60.0
+    override_field: bytes = b""
+    override_principals: tuple[str, ...] = ()
+    conflict_detail: ConflictDetail = ConflictDetail.NONE
+    write_timeout_seconds: float | None = None
+    lease_wait_seconds: float | None = None

@@ -1,0 +1,46 @@
+"""Routing: from the routes of the configuration to what the gateway goes by."""
+
+from .config import Route
+from .gateway.arrival import RoutedRules
+from .gateway.metrics import Metrics, RouteMetrics
+from .gateway.rules import Rules
+from .origin.port import Upstream
+
+
+def routed(route: Route, metrics: Metrics, origin: Upstream) -> RoutedRules:
+    """One route, with its counters and its backend."""
+    rules = Rules(
+        name=route.name,
+        strategy=route.strategy,
+        missing=route.missing,
+        verify=route.verify,
+        after_write=route.after_write,
+        on_store_loss=route.on_store_loss,
+        unrecorded=route.unrecorded,
+        put_etag=route.put_etag,
+        safe_methods=route.safe_methods,
+        absent=route.absent,
+        hop_tags=route.hop_tags,
+        cors=route.cors,
+        is_guarded=route.guarded,
+        apply_delay_seconds=route.apply_delay_seconds,
+        aliases=route.aliases,
+        method_override=route.method_override,
+        dialect=route.manners,
+        naming=route.naming,
+        changes=route.other_resources,
+        representation=route.shown_at,
+        member=route.member_reference,
+        ignored=route.ignored,
+        field=route.field_source,
+        numbers=route.first_version,
+        mode=route.mode,
+        own_write=route.own_write,
+        own_write_seconds=route.own_write_seconds,
+        override_field=route.override_field.lower().encode("ascii"),
+        override_principals=route.override_principals,
+        conflict_detail=route.conflict_detail,
+        write_timeout_seconds=route.write_timeout_seconds,
+        lease_wait_seconds=route.lease_wait_seconds,
+    )
+    return RoutedRules(rules, RouteMetrics(metrics, route.name), origin)
