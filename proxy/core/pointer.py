@@ -10,7 +10,7 @@ Pointer = tuple[str, ...]
 # RFC 6901 §3: escaped = "~" ( "0" / "1" )
 _BAD_ESCAPE = re.compile(r"~(?![01])")
 # RFC 6901 §4: array-index = %x30 / ( %x31-39 *(%x30-39) )
-_INDEX = re.compile(r"0|[1-9][0-9]*")
+INDEX = re.compile(r"0|[1-9][0-9]*")
 
 
 class Nothing(Enum):
@@ -42,7 +42,7 @@ def resolve(document: object, pointer: Pointer) -> object:
     for token in pointer:
         if isinstance(value, Mapping):
             value = value.get(token, NOTHING)
-        elif isinstance(value, Sequence) and not isinstance(value, str) and _INDEX.fullmatch(token) and int(token) < len(value):
+        elif isinstance(value, Sequence) and not isinstance(value, str) and INDEX.fullmatch(token) and int(token) < len(value):
             value = value[int(token)]
         else:
             return NOTHING
