@@ -26,6 +26,8 @@ class Kind(Enum):
 class Begin:
     """A writer asks for the lease. `replay_key` empty: its retry could not be recognised, so nothing is replayed to it.
 
+    `counts`: the resource is told apart by its revisions, so its record is to last.
+
     A replay key is `identity:payload`: who sent which request under which Idempotency-Key, and a digest of what was in it.
     """
 
@@ -35,6 +37,7 @@ class Begin:
     lease_seconds: float
     grace_seconds: float
     replay_key: str = ""
+    counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

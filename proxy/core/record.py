@@ -49,7 +49,7 @@ class Record(NamedTuple):
     A NamedTuple and not a frozen dataclass: three are built for each write, and these cost a fifth.
     `owner` is empty when nobody holds the lease. `lease_end` is set by the store at each swap: the end of the lease, or the moment of
     the swap where none is asked for. `unknown_since` None on an unknown record means: since `lease_end`. `replay_key` is that of the
-    write in flight, or in doubt; empty where it has none.
+    write in flight, or in doubt; empty where it has none. `is_lasting`: it counts a resource's revisions, so no store may ever drop it.
     """
 
     state: State
@@ -64,16 +64,22 @@ class Record(NamedTuple):
     operation: str = ""
     last: Commit = NO_COMMIT
     replay_key: str = ""
+    is_lasting: bool = False
 
 
 class Snapshot(NamedTuple):
-    """What stood in the store at its time `now`. `lineage_age` is how long the store has had this lineage, in seconds."""
+    """What stood in the store at its time `now`. `lineage_age` is how long the store has had this lineage, in seconds.
+
+    `floor` is where revisions begin that this lineage counts for the first time: no revision of an earlier lineage reached it. 0: there
+    was no earlier one, or nothing of it was lost.
+    """
 
     record: Record | None
     stamp: str
     now: float
     lineage: str
     lineage_age: float
+    floor: int = 0
 
 
 class Swapped(NamedTuple):

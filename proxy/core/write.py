@@ -30,7 +30,8 @@ from .event import (
     TakenOver,
     Why,
 )
-from .record import NOT_KNOWN, Commit, Record, Snapshot, State, epoch_of
+from .label import Label
+from .record import NOT_KNOWN, Commit, Record, Snapshot, State, Version, epoch_of
 
 
 class Step(NamedTuple):
@@ -194,13 +195,17 @@ def _row(phase: Phase, kind: Kind) -> Row:
 def _own(snapshot: Snapshot, owner: str, fence: int, kind: Kind) -> tuple[Row, Record]:
     """The row of an owner's event, and the record it is about (an empty one where there is none: then the row is FENCED)."""
     row = _row(phase_of_own(snapshot, owner, fence, kind), kind)
-    return row, snapshot.record or Record(State.OK, snapshot.lineage, epoch_of(snapshot.lineage))
+    return row, snapshot.record or _fresh(snapshot)
+
+
+def _fresh(snapshot: Snapshot) -> Record:
+    return Record(State.OK, snapshot.lineage, epoch_of(snapshot.lineage), snapshot.floor)
 
 
 def _begin(snapshot: Snapshot, event: Begin) -> Step:
     phase = phase_at_begin(snapshot, event)
     row = _row(phase, Kind.BEGIN)
-    record = snapshot.record or Record(State.OK, snapshot.lineage, epoch_of(snapshot.lineage))
+    record = snapshot.record or _fresh(snapshot)
     if row.becomes is None:
         return Step(None, 0.0, _answer_to_begin(snapshot, event, phase, row, record))
     written = Record(
@@ -216,6 +221,7 @@ def _begin(snapshot: Snapshot, event: Begin) -> Step:
         operation=event.operation,
         last=record.last,
         replay_key=event.replay_key,
+        is_lasting=record.is_lasting or event.counts,
     )
     return Step(written, event.lease_seconds, _answer_to_begin(snapshot, event, phase, row, written))
 
@@ -262,14 +268,12 @@ def _confirm(snapshot: Snapshot, event: Confirm) -> Step:
     row, record = _own(snapshot, event.owner, event.fence, event.kind)
     if row.becomes is None:
         return Step(None, 0.0, Fenced())
-    epoch = epoch_of(snapshot.lineage)
-    # The number is burned unless the very state that it named stands again: a label given out before must not become current for another.
-    kept = event.version != NOT_KNOWN and event.version == record.version and record.epoch == epoch
+    epoch, revision = label_after_doubt(snapshot, record, event.version)
     proceeds = row.becomes is State.PENDING
     confirmed = record._replace(
         state=row.becomes,
         epoch=epoch,
-        revision=record.revision if kept else record.revision + 1,
+        revision=revision,
         version=event.version,
         owner=event.owner if proceeds else "",
         operation=event.operation if proceeds else "",
@@ -277,6 +281,23 @@ def _confirm(snapshot: Snapshot, event: Confirm) -> Step:
         unknown_since=None,
     )
     return Step(confirmed, event.lease_seconds if proceeds else 0.0, Done(confirmed.revision, epoch))
+
+
+def label_after_doubt(snapshot: Snapshot, record: Record, seen: Version) -> Label:
+    """Say what an unknown record's label becomes once `seen` was found to stand.
+
+    The number is burned unless the very state that it named stands again: a label given out before must not become current for another.
+    What an earlier lineage counted may be lost in part, so a counter that comes from one goes on at the floor of this one, or above it.
+    """
+    epoch = epoch_of(snapshot.lineage)
+    if record.epoch != epoch:
+        return Label(epoch, max(record.revision + 1, snapshot.floor))
+    return Label(epoch, record.revision if seen != NOT_KNOWN and seen == record.version else record.revision + 1)
+
+
+def is_changed_from_outside(record: Record, seen: Version) -> bool:
+    """Whether what was seen is known not to be what the last commit left: its number names a state that does not stand any more."""
+    return seen != record.version and NOT_KNOWN not in (seen, record.version)
 
 
 def _finish(snapshot: Snapshot, event: Finish) -> Step:
@@ -287,8 +308,8 @@ def _finish(snapshot: Snapshot, event: Finish) -> Step:
         return Step(None, 0.0, Done(record.revision, record.epoch))
     is_commit, is_mark = event.kind is Kind.COMMIT, event.kind is Kind.MARK
     seen = NOT_KNOWN if is_mark else event.version
-    # An abort may have seen that someone went round us: then the number names a state that does not stand any more, and is burned too.
-    burns = is_commit or (seen != record.version and NOT_KNOWN not in (seen, record.version))
+    # An abort may have seen that someone went round us.
+    burns = is_commit or is_changed_from_outside(record, seen)
     finished = Record(
         state=row.becomes,
         lineage=record.lineage,
@@ -303,5 +324,6 @@ def _finish(snapshot: Snapshot, event: Finish) -> Step:
         operation=record.operation if is_mark else "",
         last=Commit(event.owner, event.fence, event.replay_key, event.result) if is_commit else record.last,
         replay_key=record.replay_key if is_mark else "",
+        is_lasting=record.is_lasting,
     )
     return Step(finished, 0.0, Done(finished.revision, finished.epoch))

@@ -246,14 +246,15 @@ class Leases:
         del self._turns[key]
 
     async def begin(
-        self, key: StoreKey, until: float, operation: str, replay_key: str = ""
+        self, key: StoreKey, until: float, operation: str, replay_key: str = "", *, counts: bool = False
     ) -> Lease | GraceRunning | Busy | Replayed | InFlight | Reused:
         """Ask for the lease of key, again and again while another process holds it, until the clock shows until.
 
-        Raises StoreError when the store cannot be asked; the lease may then stand, unused, until it runs out.
+        `counts`: the resource is told apart by its revisions. Raises StoreError when the store cannot be asked; the lease may then stand,
+        unused, until it runs out.
         """
         times = self.times
-        event = Begin(f"{random.getrandbits(128):032x}", operation, times.lease_seconds, times.grace_seconds, replay_key)
+        event = Begin(f"{random.getrandbits(128):032x}", operation, times.lease_seconds, times.grace_seconds, replay_key, counts)
         pause, longest = POLL_SECONDS
         snapshot = self._remembered.pop(key, None)
         while True:
@@ -299,7 +300,7 @@ class Leases:
             if isinstance(standing, Swapped):
                 age = snapshot.lineage_age + max(0.0, standing.now - snapshot.now)
                 written = record._replace(lease_end=standing.now + lease_seconds)
-                snapshot = Snapshot(written, standing.stamp, standing.now, snapshot.lineage, age)
+                snapshot = Snapshot(written, standing.stamp, standing.now, snapshot.lineage, age, snapshot.floor)
                 self._remember(key, snapshot)
                 return snapshot, answer
             # A lost reply is settled by a look: what we wrote stands, or it does not (protocol §4). A swap that was slow may have been

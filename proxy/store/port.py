@@ -4,12 +4,20 @@ No adapter decides anything beyond "are stamp and lineage still these?". The rul
 same contract suite (`tests/store/contract.py`).
 """
 
+from enum import Enum
 from typing import NewType, Protocol
 
 from ..core.record import Record, Snapshot, Swapped
 
 StoreKey = NewType("StoreKey", str)
 """The name of a record: a digest in URL-safe base64, so that no byte of a client's reaches a key name."""
+
+
+class History(Enum):
+    """What is known of swaps that were made before the store's present lineage began."""
+
+    UNKNOWN = "unknown"
+    KEPT = "kept"
 
 
 class Store(Protocol):
@@ -22,14 +30,16 @@ class Store(Protocol):
     async def load(self, key: StoreKey) -> Snapshot:
         """Read what stands under key: `record` is None and `stamp` is ABSENT when there is nothing.
 
-        `lineage` and its age are those of the part of the data set that key is in. Only a Redis Cluster has more parts than one.
+        `lineage`, its age and its floor are those of the part of the data set that key is in. Only a Redis Cluster has more parts than
+        one. The floor stays as it is as long as the lineage does, and no later lineage has a lower one, but for 0: nothing was lost.
         """
 
     async def swap(self, key: StoreKey, expected_stamp: str, lineage: str, record: Record, lease_seconds: float) -> Swapped | Snapshot:
         """Put record in the place of the one stamped expected_stamp (ABSENT: of none), if lineage still is the data set's.
 
         The store sets `record.lease_end` to its own now + lease_seconds (0: now) whatever the argument holds, and stamps what it
-        wrote with a fresh random stamp. A Snapshot as answer means: not swapped, this is what stands.
+        wrote with a fresh random stamp. A record that is lasting is never dropped, others may be once they are old. A Snapshot as answer
+        means: not swapped, this is what stands.
         """
 
     async def settle(self, name: str, proposal: bytes) -> bytes:

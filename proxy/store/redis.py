@@ -10,26 +10,29 @@ from typing import Self
 from ..core.record import Record, Snapshot, Swapped
 from ..errors import StoreRefused, StoreUnavailable
 from .codec import encode, fresh_stamp
-from .port import Store, StoreKey
+from .port import History, Store, StoreKey
 from .redis_connect import CONNECTORS, Servers
 from .redis_line import Argument
 from .redis_script import load_command, read_reply, settled_key, tag_of
 
 KEEP_SECONDS = 30 * 86_400.0
 """How long a record outlives its last swap: far longer than any lease or grace."""
+LASTING_MS = 100 * 366 * 86_400_000
+"""The same for a record that is to last. An end all the same, so that the server has to grant nothing more than it does for the others."""
 
 
 class RedisStore:
     """Keep records in Redis. `round_trips` counts the operations."""
 
-    def __init__(self, servers: Servers, keep_seconds: float = KEEP_SECONDS) -> None:
+    def __init__(self, servers: Servers, keep_seconds: float = KEEP_SECONDS, history: History = History.UNKNOWN) -> None:
         self.round_trips = 0
+        self._history = history
         self._servers = servers
         self._tags = servers.number_of_tags
         self._keep_ms = math.ceil(keep_seconds * 1000)
 
     @classmethod
-    async def open(cls, url: str, timeout_seconds: float = 1.0) -> Self:
+    async def open(cls, url: str, timeout_seconds: float = 1.0, history: History = History.UNKNOWN) -> Self:
         """Make a store of url without connecting: the server may come later. StoreRefused if the URL is none of CONNECTORS.
 
         A loop must be running. An exchange that takes longer than timeout_seconds counts as unanswered.
@@ -37,12 +40,12 @@ class RedisStore:
         connector = CONNECTORS.get(url.partition("://")[0])
         if connector is None:
             raise StoreRefused(f"a Redis URL starts with one of {', '.join(CONNECTORS)}")
-        return cls(connector(url, timeout_seconds))
+        return cls(connector(url, timeout_seconds), history=history)
 
     async def load(self, key: StoreKey) -> Snapshot:
         """Read what stands under key."""
         tag = tag_of(key, self._tags)
-        answer = read_reply(await self._ask(tag, *load_command(key, tag)))
+        answer = self._read(await self._ask(tag, *load_command(key, tag)))
         if isinstance(answer, Swapped):
             raise StoreUnavailable("the store answered a load as if it were a swap")
         return answer
@@ -53,8 +56,9 @@ class RedisStore:
         stamp = fresh_stamp()
         # Up, never down: a lease is not to be shorter than its owner believes.
         lease_ms = math.ceil(lease_seconds * 1000)
-        change = expected_stamp, lineage, stamp, encode(record), lease_ms, self._keep_ms
-        return read_reply(await self._ask(tag, *load_command(key, tag), *change), stamp)
+        keep_ms = LASTING_MS if record.is_lasting else self._keep_ms
+        change = expected_stamp, lineage, stamp, encode(record), lease_ms, keep_ms
+        return self._read(await self._ask(tag, *load_command(key, tag), *change), stamp)
 
     async def settle(self, name: str, proposal: bytes) -> bytes:
         """Keep proposal under name unless something is kept there; return what is. Never expires."""
@@ -70,6 +74,12 @@ class RedisStore:
     async def close(self) -> None:
         """Send what waits, then disconnect. Everything after is refused."""
         await self._servers.close()
+
+    def _read(self, reply: object, stamp: str = "") -> Swapped | Snapshot:
+        answer = read_reply(reply, stamp)
+        if self._history is History.KEPT and isinstance(answer, Snapshot):
+            return answer._replace(floor=0)
+        return answer
 
     async def _ask(self, tag: int, *command: Argument) -> object:
         self.round_trips += 1

@@ -55,10 +55,11 @@ def read_reply(reply: object, stamp: str = "") -> Swapped | Snapshot:
     match reply:
         case [int(now_ms)]:
             return Swapped(stamp, now_ms / 1000)
-        case [int(now_ms), bytes(lineage), int(since_ms), bytes(standing), bytes(end_ms), bytes(blob)]:
+        case [int(now_ms), bytes(lineage), int(since_ms), bytes(standing), bytes(end_ms), bytes(blob), int(floor)]:
             if standing and not end_ms.isdigit():
                 raise StoreRefused(f"a record is damaged: its lease ends at {end_ms!r:.40}")
             record = decode(blob, int(end_ms) / 1000) if standing else None
-            return Snapshot(record, standing.decode("latin-1"), now_ms / 1000, lineage.decode("latin-1"), (now_ms - since_ms) / 1000)
+            age = (now_ms - since_ms) / 1000
+            return Snapshot(record, standing.decode("latin-1"), now_ms / 1000, lineage.decode("latin-1"), age, floor)
         case _:
             raise StoreUnavailable(f"the store answered with something else than a record: {reply!r:.80}")

@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 from ..core.record import ABSENT, Record, Snapshot, Swapped
 from ..errors import StoreRefused
 from .codec import decode, encode, fresh_stamp
-from .port import Store, StoreKey
+from .port import History, Store, StoreKey
 from .sqlite_file import KEEP_SECONDS, Keeper, boot_identity, is_busy, machine_clock, translated
 
 CHECKPOINT_WRITES = 1_000
@@ -27,7 +27,7 @@ LAST_PAUSE_SECONDS = 0.005
 """A swap holds the lock for ~10 us, so the first pause is a mere turn of the loop: three times the throughput of two busy workers."""
 FILE_CHECK_SECONDS = 1.0
 
-LOAD = "SELECT m.lineage, m.since, r.stamp, r.lease_end, r.record FROM meta m LEFT JOIN records r ON r.key = ?"
+LOAD = "SELECT m.lineage, m.since, m.floor, r.stamp, r.lease_end, r.record FROM meta m LEFT JOIN records r ON r.key = ?"
 INSERT = (
     "INSERT INTO records (stamp, lease_end, written, record, key) SELECT ?, ?, ?, ?, ?"
     " WHERE ? = (SELECT lineage FROM meta) ON CONFLICT (key) DO NOTHING"
@@ -43,8 +43,11 @@ T = TypeVar("T")
 class SqliteStore:
     """Keep records in one file. `round_trips` counts the operations."""
 
-    def __init__(self, keeper: Keeper, timeout_seconds: float, clock: Callable[[], float], checkpoint_writes: int) -> None:
+    def __init__(
+        self, keeper: Keeper, timeout_seconds: float, clock: Callable[[], float], checkpoint_writes: int, history: History
+    ) -> None:
         """For `open`, which prepares the keeper."""
+        self._history = history
         self.round_trips = 0
         self._keeper = keeper
         self._execute = keeper.swapping.execute
@@ -67,6 +70,7 @@ class SqliteStore:
         boot_id: str | None = None,
         checkpoint_writes: int = CHECKPOINT_WRITES,
         keep_seconds: float = KEEP_SECONDS,
+        history: History = History.UNKNOWN,
     ) -> Self:
         """Open the file at path, or make it (mode 0600). Raise StoreRefused if it cannot be used, StoreUnavailable if it stays locked.
 
@@ -75,7 +79,7 @@ class SqliteStore:
         keeper = Keeper(path, timeout_seconds, clock, keep_seconds)
         try:
             await keeper.call(lambda: keeper.prepare(boot_id or boot_identity()))
-            return cls(keeper, timeout_seconds, clock, checkpoint_writes)
+            return cls(keeper, timeout_seconds, clock, checkpoint_writes, history)
         except BaseException as exc:
             await keeper.close()
             if isinstance(exc, sqlite3.Error | OSError):
@@ -125,9 +129,10 @@ class SqliteStore:
 
     def _snapshot(self, key: StoreKey, now: float) -> Snapshot:
         # fetchall: a statement that is not run to its end would keep the old state of the file in sight.
-        ((lineage, since, stamp, lease_end, blob),) = self._execute(LOAD, (key,)).fetchall()
+        ((lineage, since, floor, stamp, lease_end, blob),) = self._execute(LOAD, (key,)).fetchall()
         record = None if stamp is None else decode(blob, lease_end)
-        return Snapshot(record, stamp or ABSENT, now, lineage, math.inf if since is None else now - since)
+        age = math.inf if since is None else now - since
+        return Snapshot(record, stamp or ABSENT, now, lineage, age, 0 if self._history is History.KEPT else floor)
 
     async def _patiently(self, work: Callable[[float], T]) -> T:
         """Do work at once; again after a pause while another process has the file, until the time is up."""

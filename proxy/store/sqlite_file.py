@@ -17,8 +17,12 @@ from .codec import decode, fresh_stamp
 
 APPLICATION_ID = 0x6E6F636C
 """Marks the file as ours ("nocl"), so that no other program's database is written to."""
-FORMAT = 1
-"""The layout of the tables, kept as the file's user_version."""
+FORMAT = 2
+OLDER_FORMAT = 1
+"""The layout of the tables, kept as the file's user_version. The older one is brought up to date when it is opened."""
+FLOOR_STEP = 1 << 20
+LEAST_FLOOR = 1 << 40
+"""A floor is the wall clock in milliseconds, but above the last one, and above what a machine without a clock may have counted to."""
 
 KEEP_SECONDS = 30 * 86_400.0
 """How long a record outlives its last swap: far longer than any lease or grace."""
@@ -33,14 +37,24 @@ SWEPT_RECORDS = 2_000
 NEXT = "SELECT key, stamp, lease_end, CASE WHEN written < ? THEN record END FROM records WHERE key > ? ORDER BY key LIMIT ?"
 LAYOUT = (
     "CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), database_id TEXT NOT NULL, boot_id TEXT NOT NULL,"
-    " lineage TEXT NOT NULL, since REAL, swept REAL NOT NULL)",
+    " lineage TEXT NOT NULL, since REAL, swept REAL NOT NULL, floor INTEGER NOT NULL DEFAULT 0, users INTEGER NOT NULL DEFAULT 0)",
     "CREATE TABLE records (key TEXT PRIMARY KEY, stamp TEXT NOT NULL, lease_end REAL NOT NULL, written REAL NOT NULL,"
     " record BLOB NOT NULL)",
     "CREATE TABLE settled (name TEXT PRIMARY KEY, value BLOB NOT NULL)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT}",
 )
-"""`since` and `lease_end` are seconds of the machine's clock (`since` NULL: for ever), `swept` and `written` of the wall clock."""
+"""`since` and `lease_end` are seconds of the machine's clock (`since` NULL: for ever), `swept` and `written` of the wall clock.
+
+`users` counts who has the file open. Where it is not 0 at a boot's first opening, the last boot may have ended with a power cut, and the
+last swaps may be lost.
+"""
+UPDATE_LAYOUT = (
+    "ALTER TABLE meta ADD COLUMN floor INTEGER NOT NULL DEFAULT 0",
+    # An older noclobber did not count: what became of its last swaps is not known.
+    "ALTER TABLE meta ADD COLUMN users INTEGER NOT NULL DEFAULT 1",
+    f"PRAGMA user_version = {FORMAT}",
+)
 
 # SQLite's primary result codes that mean: the statement was not executed, or was rolled back.
 REFUSALS = {
@@ -72,6 +86,7 @@ class Keeper:
         self._thread = ThreadPoolExecutor(1, "noclobber-sqlite")
         self._sweep: asyncio.Future[None] | None = None
         self._swept_to = ""
+        self._is_counted = False
 
     async def call(self, work: Callable[[], T]) -> T:
         """Run work on the thread."""
@@ -86,6 +101,8 @@ class Keeper:
         with self._sweeping:
             self._sweeping.execute("BEGIN IMMEDIATE")
             _settle_lineage(self._sweeping, self.path, boot_id, self._clock())
+            self._sweeping.execute("UPDATE meta SET users = users + 1")
+        self._is_counted = True
         self.swapping = self._connect()
         self.swapping.execute("PRAGMA busy_timeout = 0")
 
@@ -117,10 +134,12 @@ class Keeper:
     def _is_old(self, lease_end: float, blob: bytes, lineage: str) -> bool:
         """Say whether a record that the wall clock calls old is. The wall clock may have been set: this boot's own clock must agree."""
         try:
-            of_this_boot = decode(blob, lease_end).lineage == lineage
+            record = decode(blob, lease_end)
         except StoreRefused:
             return False
-        return not of_this_boot or lease_end < self._clock() - self._keep_seconds
+        if record.is_lasting:
+            return False
+        return record.lineage != lineage or lease_end < self._clock() - self._keep_seconds
 
     async def close(self) -> None:
         """Wait for the sweep, close both connections, end the thread."""
@@ -137,8 +156,20 @@ class Keeper:
         return connection
 
     def _disconnect(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._sign_off()
         for connection in self._opened:
             connection.close()
+
+    def _sign_off(self) -> None:
+        """Have all that was swapped on the disk, and then say so. Where that fails, the next boot raises the floor."""
+        if not self._is_counted:
+            return
+        # The sync is of the whole log, so what other processes have swapped by now is on the disk too; and they count themselves.
+        self._sweeping.execute("PRAGMA synchronous = FULL")
+        with self._sweeping:
+            self._sweeping.execute("BEGIN IMMEDIATE")
+            self._sweeping.execute("UPDATE meta SET users = users - 1")
 
     def _checkpoint(self) -> None:
         """Fold the log into the file. By force only where writers never pause long enough for it to start anew: they wait meanwhile."""
@@ -171,15 +202,21 @@ def _settle_lineage(connection: sqlite3.Connection, path: Path, boot_id: str, no
         database_id = fresh_stamp()
         # Nobody has held a lease in it yet: no grace.
         lineage = lineage_of(database_id, boot_id)
-        connection.execute("INSERT INTO meta VALUES (1, ?, ?, ?, NULL, 0)", (database_id, boot_id, lineage))
+        connection.execute("INSERT INTO meta (id, database_id, boot_id, lineage, swept) VALUES (1, ?, ?, ?, 0)", (database_id, boot_id, lineage))
         return
     ((application,),) = connection.execute("PRAGMA application_id").fetchall()
     ((layout,),) = connection.execute("PRAGMA user_version").fetchall()
-    if (application, layout) != (APPLICATION_ID, FORMAT):
+    if (application, layout) == (APPLICATION_ID, OLDER_FORMAT):
+        for statement in UPDATE_LAYOUT:
+            connection.execute(statement)
+    elif (application, layout) != (APPLICATION_ID, FORMAT):
         raise StoreRefused(f"{path} is another program's database, or another noclobber's (format is {layout}, not {FORMAT})")
-    ((database_id, last_boot),) = connection.execute("SELECT database_id, boot_id FROM meta").fetchall()
+    ((database_id, last_boot, floor, users),) = connection.execute("SELECT database_id, boot_id, floor, users FROM meta").fetchall()
     if last_boot != boot_id:
-        connection.execute("UPDATE meta SET boot_id = ?, lineage = ?, since = ?", (boot_id, lineage_of(database_id, boot_id), now))
+        if users:
+            floor = max(int(time.time() * 1000), floor + FLOOR_STEP, LEAST_FLOOR)
+        change = boot_id, lineage_of(database_id, boot_id), now, floor
+        connection.execute("UPDATE meta SET boot_id = ?, lineage = ?, since = ?, floor = ?, users = 0", change)
 
 
 def machine_clock() -> float:

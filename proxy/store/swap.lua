@@ -1,13 +1,14 @@
 -- Load a record, or swap it if stamp and lineage still are what the caller decided on. Nothing else is decided here.
 -- Needs Redis >= 6.2 or Valkey: effects replication, TIME and INFO inside scripts. Sent as it stands; comments cost nothing after the first time.
 --
--- KEYS[1]  lineage key, a hash: lin (the data set's lineage), since (ms, when this data set first saw it)
+-- KEYS[1]  lineage key, a hash: lin (the data set's lineage), since (ms, when this data set first saw it), floor (of its revisions)
 -- KEYS[2]  record key, a hash: s (stamp), e (end of the lease, ms), b (the record, opaque)
 -- ARGV     load: nothing
 --          swap: 1 expected stamp ('' means that there must be no record), 2 lineage, 3 new stamp, 4 record,
 --                5 lease (ms, from now), 6 time to live of the record (ms, from now)
 -- Reply    swapped:           { now }
---          load, not swapped: { now, lineage, since, stamp, lease end, record }; stamp, lease end and record are '' where there is no record
+--          load, not swapped: { now, lineage, since, stamp, lease end, record, floor }; stamp, lease end and record are '' where there is
+--                             no record
 -- Units    times are milliseconds of the server's clock, as integers; the lease end comes back as text
 
 local time = redis.call('TIME')
@@ -20,8 +21,9 @@ if not lineage then
   return redis.error_reply('NOLINEAGE the server does not let scripts read its replication id')
 end
 
-local known = redis.call('HMGET', KEYS[1], 'lin', 'since')
+local known = redis.call('HMGET', KEYS[1], 'lin', 'since', 'floor')
 local since = tonumber(known[2])
+local floor = tonumber(known[3]) or 0
 local is_known = known[1] == lineage
 local stamp = redis.call('HMGET', KEYS[2], 's')[1] or ''
 local is_swap = ARGV[1] and stamp == ARGV[1] and lineage == ARGV[2]
@@ -29,9 +31,12 @@ local is_swap = ARGV[1] and stamp == ARGV[1] and lineage == ARGV[2]
 -- Failover, restart, flush, moved slot or first use: the age of the lineage counts from here.
 if not is_known then
   -- Whether records can be given an end shows here, while an error still means that nothing was swapped.
-  redis.call('PEXPIRE', KEYS[2], 2592000000)
-  redis.call('HSET', KEYS[1], 'lin', lineage, 'since', now)
+  -- As long as any record may be kept: one that is to last must not be shortened.
+  redis.call('PEXPIRE', KEYS[2], 3162240000000)
   since = now
+  -- Above all that was counted before: a count takes more than a millisecond, and a server whose clock is behind has the last floor.
+  floor = math.max(now, floor + 1048576)
+  redis.call('HSET', KEYS[1], 'lin', lineage, 'since', now, 'floor', floor)
 end
 
 if is_swap then
@@ -44,4 +49,4 @@ if is_swap then
 end
 
 local found = redis.call('HMGET', KEYS[2], 'e', 'b')
-return { now, lineage, since, stamp, found[1] or '', found[2] or '' }
+return { now, lineage, since, stamp, found[1] or '', found[2] or '', math.max(floor, since) }
