@@ -21,6 +21,7 @@ from .gateway.certificates import Certificates, TlsFiles
 from .gateway.connection import Clients, ClientServer
 from .gateway.events import AccessLog
 from .gateway.handler import Handler
+from .gateway.labels import Labels
 from .gateway.lease import Leases, LeaseTimes
 from .gateway.limits import BodyPace, ConnectionLimits
 from .gateway.listening import Listener, TcpPlace, UnixPlace
@@ -142,7 +143,15 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         refuse = metrics.count_refusal
         writing = Writing(representations, leases, writes, limits, Share(config.limits.max_writes_per_principal), refuse)
         tunnels = Tunnels(origin, server.tunnel_idle_seconds)
-        handler = Handler(arrivals, Reading(representations), writing, log, refuse, config.limits.max_in_flight, tunnels)
+        handler = Handler(
+            arrivals,
+            Reading(representations, Labels(store, config.grace_seconds)),
+            writing,
+            log,
+            refuse,
+            config.limits.max_in_flight,
+            tunnels,
+        )
         known = Clients(forwarding, ids, server.proxy_protocol)
         clients = ClientServer(handler, _connection_limits(config), refuse, known)
         metrics.observe(lambda: handler.in_flight, lambda: float(readiness.is_ready()), lambda: clients.open)

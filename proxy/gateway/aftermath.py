@@ -12,7 +12,7 @@ from .exchange import Exchange
 from .hearing import Heard
 from .points import Faults, Point
 from .representation import Representations, Sighting
-from .rules import AfterWrite
+from .rules import AfterWrite, Verify
 from .spool import Spool
 
 _logger = logging.getLogger("noclobber")
@@ -38,6 +38,11 @@ class Aftermath:
     async def _new_tag(self, heard: Heard, sighting: Sighting | None) -> EntityTag | None:
         """The tag of what stands after the write, if it can be had. A 201 to a POST speaks of another resource (RFC 9110 §15.3.2)."""
         exchange, rules = self._exchange, self._exchange.rules
+        if rules.strategy is Strategy.REVISION and rules.verify is Verify.TRUST_STORE:
+            return None
+        if rules.strategy is Strategy.REVISION and exchange.view and rules.after_write is not AfterWrite.NONE:
+            seen = await self._read_back()
+            return None if seen is None else seen.tag
         if exchange.method == b"DELETE" or (exchange.method == b"POST" and heard.answer.status not in (200, 204)):
             return None
         if rules.strategy is Strategy.NATIVE or (sighting is not None and sighting.is_native):

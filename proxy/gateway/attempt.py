@@ -17,10 +17,11 @@ from ..core.event import Fenced, Kind, Why
 from ..core.outcome import Judge, Outcome, classify
 from ..core.precondition import Absent, Present, Verdict
 from ..core.record import NOT_KNOWN, Version
-from ..core.version import disproved, is_disproved, is_named, version_of
+from ..core.version import Strategy, disproved, is_disproved, is_named, version_of
 from ..errors import Delivery, OriginError, StoreError
 from ..origin.port import Origin, OriginRequest, ReservedConnection, StreamedBody
 from .aftermath import Aftermath
+from .counting import Counting
 from .exchange import Exchange
 from .hearing import Heard
 from .judging import judge
@@ -62,6 +63,8 @@ class Attempt:
         self._may_be_sent = False
         self._is_told = False
         self._in_doubt = lease.why is not None
+        is_counted = exchange.rules.strategy is Strategy.REVISION
+        self._counting = Counting(exchange, lease) if is_counted and isinstance(lease, Lease) else None
         if is_disproved(lease.version):
             representations.disprove(exchange.key)
 
@@ -106,6 +109,8 @@ class Attempt:
                 return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path), None
             await self._reach(Point.VERIFIED)
             self._notice_out_of_band(sighting)
+            if self._counting is not None:
+                sighting = self._counting.sight(sighting, in_doubt=self._in_doubt)
             refused = judge(exchange, sighting, self._metrics)
             if refused is not None:
                 await self._withdraw(sighting)
@@ -116,7 +121,7 @@ class Attempt:
             exchange.verdict = Verdict.PROCEED.name.lower()
         if self._in_doubt:
             try:
-                answer = await lease.confirm(Kind.PROCEED, self._version(sighting))
+                answer = await lease.confirm(Kind.PROCEED, self._version_to_confirm(sighting))
             except StoreError:
                 # It may have been executed all the same, so whether the record is still in doubt is not known either.
                 await self._tell(Kind.MARK)
@@ -136,15 +141,24 @@ class Attempt:
         may be another representation than the one that was remembered.
         """
         exchange, version = self._exchange, self._lease.version
+        if self._counting is not None:
+            return not self._in_doubt and self._counting.trusts_the_store()
         if exchange.rules.verify is not Verify.TRUST_STORE or self._in_doubt or version == NOT_KNOWN or exchange.target.query:
             return False
         return exchange.conditions.if_none_match is None and is_named(exchange.conditions.if_match, version)
 
     def _version(self, sighting: Sighting | None) -> Version:
         """The version to remember. With a query in the target it might be that of a part, and is not kept."""
+        if self._counting is not None:
+            return self._counting.version(sighting)
         return NOT_KNOWN if sighting is None else self._version_of(sighting.tag)
 
+    def _version_to_confirm(self, sighting: Sighting | None) -> Version:
+        return self._version(sighting) if self._counting is None else self._counting.version_to_confirm(sighting)
+
     def _version_of(self, tag: EntityTag | None) -> Version:
+        if self._counting is not None:
+            return self._counting.version_of(tag)
         if self._exchange.target.query:
             return NOT_KNOWN
         version = version_of(tag)
@@ -245,17 +259,22 @@ class Attempt:
         if heard.is_whole:
             aftermath = Aftermath(exchange, self._body, self._lease.version, self._representations, self._faults)
             tag = await aftermath.tag(heard, sighting)
+        version = self._version_of(tag)
+        if self._counting is not None:
+            tag = self._counting.tag_after_commit()
         lines = []
         # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
         if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
             lines.append(b"ETag: %b\r\n" % bytes(tag))
         result = result_of(heard, lines) if exchange.replay_key and heard.is_whole else ""
-        if not await self._tell(Kind.COMMIT, self._version_of(tag), exchange.replay_key if result else "", result):
+        if not await self._tell(Kind.COMMIT, version, exchange.replay_key if result else "", result):
             # FENCED, or the store is gone: applied, but what stands now is not ours to name (protocol §5, W7).
             heard.fields.passing = [line for line in heard.fields.passing if not line.lower().startswith(b"cache-control:")]
             if exchange.rules.unrecorded is Unrecorded.UNKNOWN:
                 return problem(Problem.OUTCOME_UNKNOWN, "The write was applied, but not recorded.", exchange.target.path)
             lines = [_NO_STORE]
+        elif self._counting is not None and self._counting.floor:
+            self._metrics.counters_raised.inc()
         if not exchange.names_a_state:
             self._metrics.unprotected_writes.inc()
         return heard.reply(lines, trailers_of(heard.answer, exchange.fields))
@@ -269,7 +288,7 @@ class Attempt:
         elif sighting is not None and isinstance(sighting.current, Present | Absent):
             self._is_told = True
             try:
-                await self._lease.confirm(Kind.SETTLE, self._version(sighting))
+                await self._lease.confirm(Kind.SETTLE, self._version_to_confirm(sighting))
             except StoreError:
                 return  # The record stays unknown: the next writer looks again.
         else:

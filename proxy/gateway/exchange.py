@@ -7,6 +7,7 @@ from typing import Protocol
 from ..core.fields import RequestFields
 from ..core.hops import Undone, has_marks
 from ..core.precondition import IF_MATCH, IF_NONE_MATCH, Conditions
+from ..core.record import Snapshot
 from ..core.resource import ResourceKey, key_digest
 from ..core.target import Target
 from ..origin.port import Interim, StreamedBody, Upstream
@@ -46,6 +47,8 @@ class Exchange:
     empty where it did not, None as long as it has not been heard.
     `sent_method` is what the backend is sent where the client means another method by an override; empty: `method`.
     `origin` is the backend of its route; None: the gateway's default.
+    `view` is the target whose GET shows the resource where its own does not; empty: its own. `standing` is what the store said of the
+    resource before the backend was asked, on a read of a counted route; None: it did not answer, or was not asked.
     """
 
     method: bytes
@@ -66,6 +69,8 @@ class Exchange:
     cors_grant: Sequence[bytes] | None = None
     sent_method: bytes = b""
     origin: Upstream | None = None
+    view: bytes = b""
+    standing: Snapshot | None = None
 
     @property
     def store_key(self) -> StoreKey:

@@ -194,11 +194,15 @@ class Leases:
         self.times = times
         self.tasks = tasks
         self.faults = faults
-        self._store = store
+        self.store = store
         self._max_waiters = max_waiters
         # Who waits for a key, by key. The one at work is not in the queue.
         self._turns: dict[StoreKey, deque[asyncio.Future[None]]] = {}
         self._remembered: dict[StoreKey, Snapshot] = {}
+
+    def remembered(self, key: StoreKey) -> Snapshot | None:
+        """What this process last saw settled under key; it may be out of date. None: nothing is remembered."""
+        return self._remembered.get(key)
 
     def remembered_version(self, key: StoreKey) -> Version:
         """The version that this process last saw settled under key; it may be out of date. NOT_KNOWN: nothing is remembered."""
@@ -260,7 +264,7 @@ class Leases:
         while True:
             started = self.clock()
             if snapshot is None:
-                snapshot = await self._store.load(key)
+                snapshot = await self.store.load(key)
             snapshot, answer = await self.apply(key, snapshot, event)
             if isinstance(answer, Granted | TakenOver):
                 return Lease(self, key, snapshot, event.owner, answer, started + times.lease_seconds - times.margin_seconds)
@@ -288,7 +292,7 @@ class Leases:
             try:
                 if self.faults is not None:
                     await self.faults.reach(BEFORE[event.kind])
-                standing = await self._store.swap(key, snapshot.stamp, snapshot.lineage, record, lease_seconds)
+                standing = await self.store.swap(key, snapshot.stamp, snapshot.lineage, record, lease_seconds)
                 if self.faults is not None:
                     await self.faults.reach(AFTER[event.kind])
             except StoreUnavailable:
@@ -296,7 +300,7 @@ class Leases:
                 # A renewal writes, but for the end of the lease, what stands already: no load can tell whether it was executed.
                 if event.kind is Kind.RENEW or lost == MAX_LOST_SWAPS:
                     raise
-                standing = await self._store.load(key)
+                standing = await self.store.load(key)
             if isinstance(standing, Swapped):
                 age = snapshot.lineage_age + max(0.0, standing.now - snapshot.now)
                 written = record._replace(lease_end=standing.now + lease_seconds)

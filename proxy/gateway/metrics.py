@@ -94,6 +94,7 @@ class RouteMetrics:
         self.out_of_band_changes = metrics.out_of_band_changes.labels(route)
         self.own_writes = metrics.own_writes.labels(route)
         self.store_loss_writes = metrics.store_loss_writes.labels(route)
+        self.counters_raised = metrics.counters_raised.labels(route)
 
     def count_request(self, method: str, status: int) -> None:
         """Count one answered request."""
@@ -176,6 +177,12 @@ class Metrics:
         )
         self.store_loss_writes = Counter(
             "noclobber_store_loss_writes", "Writes let through without a lease while the store was away.", by_route, registry=registry
+        )
+        self.counters_raised = Counter(
+            "noclobber_counters_raised",
+            "Counters that went on above all that an earlier history of the store may have given out.",
+            by_route,
+            registry=registry,
         )
         self.lease_wait = DurationsByLabel(
             "noclobber_lease_wait_seconds", "From asking for a lease to having it.", "route", SHORT_SECONDS, registry

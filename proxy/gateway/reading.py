@@ -1,6 +1,7 @@
 """The read path (protocol §6): strip, ask, tag, judge, cut. No store is asked on the way."""
 
 import time
+from dataclasses import replace
 from time import perf_counter
 
 from ..core.conflict import Problem, Received
@@ -11,10 +12,12 @@ from ..core.precondition import Judgement, Present, Verdict, applies_range, eval
 from ..core.ranges import ByteRange, RangeOutcome, select_range
 from ..core.resource import ResourceKey
 from ..core.variant import VariantDigest
-from ..core.version import ContentDigest, Strategy
+from ..core.version import ContentDigest, Strategy, version_of
 from ..errors import Delivery, OriginError, OriginTimeout
 from ..origin.port import OriginAnswer, OriginRequest
+from .counting import names_weakly, stands_unchanged
 from .exchange import Exchange
+from .labels import Labels
 from .reply import Held, Reply, Streamed, Unsent, own_lines, problem, relay, trailers_of
 from .representation import REPRESENTATION_STATUSES, Representations
 from .rules import HopTags, SafeMethods
@@ -31,8 +34,10 @@ _BYTE_RANGES = b"Accept-Ranges: bytes\r\n"
 class Reading:
     """Serve GET and HEAD of guarded routes, and pass on what is not guarded."""
 
-    def __init__(self, representations: Representations) -> None:
+    def __init__(self, representations: Representations, labels: Labels | None = None) -> None:
+        """`labels` are for counted routes; None: their answers go untagged."""
         self._representations = representations
+        self._labels = labels
         self._natives: dict[ResourceKey, None] = {}
         self.grants = representations.grants
 
@@ -41,8 +46,15 @@ class Reading:
         native = exchange.rules.strategy is Strategy.NATIVE or (
             exchange.key in self._natives and not self._representations.is_disproved(exchange.key)
         )
+        is_counted = exchange.rules.strategy is Strategy.REVISION
+        if is_counted and self._labels is not None:
+            # Before the backend is asked: an old label on a new body costs a refusal, a new one on an old body would cost an update.
+            exchange.standing = await self._labels.standing(exchange.store_key)
         try:
-            if native:
+            if is_counted:
+                answer = await self._representations.fetch(exchange, exchange.method, exchange.lines_to_read(), exchange.interim)
+                asked = exchange.method
+            elif native:
                 # The tag needs no body, and the backend cuts ranges and answers conditions by the tags that it gave out itself.
                 answer = await self._representations.fetch(exchange, exchange.method, exchange.lines_to_relay(), exchange.interim)
                 asked = exchange.method
@@ -84,6 +96,8 @@ class Reading:
         if answer.status not in REPRESENTATION_STATUSES and answer.status != _PARTIAL_CONTENT:
             # RFC 9110 §13.2.1: preconditions count only where the answer without them would be a success.
             return self._relay(exchange, answer, fields, asked)
+        if exchange.rules.strategy is Strategy.REVISION:
+            return await self._answer_counted(exchange, answer, fields, asked)
         tag = self._representations.native_tag(exchange, fields)
         if tag is not None:
             self._remember_native(exchange.key)
@@ -106,6 +120,20 @@ class Reading:
         if spool.size_bytes > self._representations.max_tagged_bytes:
             return self._answer_untagged(exchange, answer, fields, spool, asked)
         return self._answer_held(exchange, answer, fields, digest.tag(), spool)
+
+    async def _answer_counted(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
+        """Answer under the label that stood before. A range is not cut: an older label may be on a newer body."""
+        tag = None if self._labels is None else self._labels.tag(exchange.standing, exchange.rules.numbers)
+        held: bytes | Spool = b""
+        if tag is not None and names_weakly(exchange.conditions.if_none_match, tag):
+            seen: EntityTag | None = None
+            digest = None if asked == b"HEAD" else self._representations.digest(exchange, fields, answer.content_length)
+            if digest is not None:
+                held = await self._hold(exchange, answer, digest)
+                seen = digest.tag() if held.size_bytes <= self._representations.max_tagged_bytes else None
+            if not stands_unchanged(exchange, version_of(seen)):
+                exchange.conditions = replace(exchange.conditions, if_none_match=None, if_modified_since=None)
+        return self._answer_untagged(exchange, answer, fields, held, asked, tag)
 
     async def _read_small(self, exchange: Exchange, answer: OriginAnswer) -> bytes:
         arrived = answer.arrived()
@@ -146,10 +174,20 @@ class Reading:
             return refused
         return self._relay(exchange, answer, fields, asked)
 
-    def _answer_untagged(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, held: bytes | Spool, asked: bytes) -> Reply:
-        """Stream what is too large to be tagged. The backend's own weak tag is dropped with it: tags of two makers never mix."""
-        current = self._representations.present(fields, None, time.time())
-        refused = self._refuse(exchange, self._judge(exchange, current), fields, None)
+    def _answer_untagged(
+        self,
+        exchange: Exchange,
+        answer: OriginAnswer,
+        fields: AnswerFields,
+        held: bytes | Spool,
+        asked: bytes,
+        tag: EntityTag | None = None,
+    ) -> Reply:
+        """Stream what has a tag without being read, or none. The backend's own weak tag is dropped: tags of two makers never mix."""
+        current = self._representations.present(fields, tag, time.time())
+        refused = self._refuse(exchange, self._judge(exchange, current), fields, tag)
+        if tag is not None:
+            fields.passing = [*fields.passing, b"ETag: %b\r\n" % bytes(tag)]
         if refused is None and exchange.method != b"HEAD":
             lines = [*fields.passing, *fields.trailer_lines] if answer.content_length is None else fields.passing
             return Reply(answer.status, answer.reason, lines, Streamed(answer.content_length, held, answer), fields.date)

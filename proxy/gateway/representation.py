@@ -28,6 +28,7 @@ REPRESENTATION_STATUSES = frozenset({200, 203})
 ABSENT_STATUSES = frozenset({404, 410})
 REMEMBERED_DISPROVED = 65536
 REMEMBERED_MARKED = 65536
+_OWN_TAGS = frozenset({Strategy.CONTENT, Strategy.REVISION})
 # What stands in AnswerFields.coding where the content is not coded.
 _IDENTITY = frozenset({b"", b"identity,"})
 MAX_RELAYED_BYTES = 1 << 20
@@ -82,18 +83,20 @@ class Representations:
         """The backend that an exchange is for."""
         return exchange.origin or self.origin
 
-    async def fetch(self, exchange: Exchange, method: bytes, lines: bytes, interim: Interim | None = None) -> OriginAnswer:
-        """Ask the backend, and put the time that took down to it."""
+    async def fetch(
+        self, exchange: Exchange, method: bytes, lines: bytes, interim: Interim | None = None, target: bytes = b""
+    ) -> OriginAnswer:
+        """Ask the backend, and put the time that took down to it. `target` empty: the request's own."""
         started = perf_counter()
         try:
-            return await self.origin_of(exchange).fetch(OriginRequest(method, exchange.target.forwarded, lines), interim)
+            return await self.origin_of(exchange).fetch(OriginRequest(method, target or exchange.target.forwarded, lines), interim)
         finally:
             exchange.upstream_seconds += perf_counter() - started
 
     def native_tag(self, exchange: Exchange, fields: AnswerFields) -> EntityTag | None:
         """The backend's own tag, where the route's strategy takes it."""
         strategy = exchange.rules.strategy
-        if strategy is Strategy.CONTENT or (strategy is Strategy.AUTO and exchange.key in self._disproved):
+        if strategy in _OWN_TAGS or (strategy is Strategy.AUTO and exchange.key in self._disproved):
             return None
         if not fields.etags:
             return None
@@ -130,7 +133,7 @@ class Representations:
 
     async def look(self, exchange: Exchange, now: float) -> Sighting:
         """GET the resource on behalf of the writer. Raises OriginError when the backend cannot be asked or its answer is cut."""
-        answer = await self.fetch(exchange, b"GET", exchange.lines_to_verify())
+        answer = await self.fetch(exchange, b"GET", exchange.lines_to_verify(), target=exchange.view)
         started = perf_counter()
         try:
             return await self._see(exchange, answer, now)

@@ -85,3 +85,8 @@ class Rules:
     conflict_detail: ConflictDetail = ConflictDetail.NONE
     write_timeout_seconds: float | None = None
     lease_wait_seconds: float | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other URLs may have the same resource, so that one view of it does not tell of the others."""
+        return self.naming is not None

@@ -6,19 +6,21 @@ From taking a turn on, everything runs in a task of the app's: a client that lea
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from time import perf_counter
 
 from ..core.conflict import Problem
 from ..core.etag import Wildcard
 from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
-from ..core.precondition import NO_CONDITIONS
+from ..core.precondition import NO_CONDITIONS, Present
 from ..core.record import NOT_KNOWN, Version
-from ..core.version import is_named, may_be_named
+from ..core.version import Strategy, is_named, may_be_named, version_of
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from ..store.port import StoreKey
 from .attempt import Attempt
 from .exchange import METHODS_WITH_BODY, Exchange
 from .judging import judge, required
+from .labels import Labels
 from .lease import Leases
 from .limits import Refusal, Refuse, uncounted
 from .metrics import RouteMetrics
@@ -55,6 +57,7 @@ class Writing:
         self._body_limits = body_limits
         # What is under way here under an Idempotency-Key, without what it carries.
         self._in_flight: set[str] = set()
+        self._labels = Labels(leases.store, leases.times.grace_seconds)
 
     async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
         """Answer a write. What can be judged from the head is judged before the body is asked for."""
@@ -153,7 +156,7 @@ class Writing:
     async def _await_turn(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
         leases, key = self._leases, exchange.store_key
         until = leases.clock() + leases.times.lease_wait_seconds
-        remembered = leases.remembered_version(key)
+        remembered = self._remembered(exchange)
         if _is_likely_stale(exchange, remembered) and (refused := await self._look(exchange, metrics)) is not None:
             return refused
         if leases.is_crowded(key):
@@ -165,7 +168,7 @@ class Writing:
             return await self._unless_refused(exchange, metrics, busy)
         try:
             # While this writer waited, another may have made its tag stale.
-            latest = leases.remembered_version(key)
+            latest = self._remembered(exchange)
             if latest != remembered and _is_likely_stale(exchange, latest):
                 refused = await self._look(exchange, metrics)
                 if refused is not None:
@@ -173,6 +176,13 @@ class Writing:
             return await self._in_turn(exchange, key, body, until, metrics)
         finally:
             leases.end_turn(key)
+
+    def _remembered(self, exchange: Exchange) -> Version:
+        """What this process remembers of the resource, as a tag would name it."""
+        if exchange.rules.strategy is not Strategy.REVISION:
+            return self._leases.remembered_version(exchange.store_key)
+        tag = self._labels.tag(self._leases.remembered(exchange.store_key), exchange.rules.numbers)
+        return version_of(tag)
 
     async def _unless_refused(self, exchange: Exchange, metrics: RouteMetrics, otherwise: Reply) -> Reply:
         """Have a look before a 503, because a tag that is not the remembered one was given a look as well.
@@ -185,15 +195,24 @@ class Writing:
 
     async def _look(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
         """Refuse without a lease: where the tag is not the remembered one, a GET that shows yet another proves it stale."""
+        is_counted = exchange.rules.strategy is Strategy.REVISION
+        standing = await self._labels.standing(exchange.store_key) if is_counted else None
         try:
             sighting = await self._representations.look(exchange, time.time())
         except OriginError:
             return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path)
+        if is_counted and isinstance(sighting.current, Present):
+            tag = self._labels.tag(standing, exchange.rules.numbers)
+            if tag is None:
+                return None
+            sighting = replace(sighting, current=replace(sighting.current, tag=tag))
         return judge(exchange, sighting, metrics)
 
     async def _without_store(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics, detail: str) -> Reply:
         """What the route asks for when no lease can be had for want of a store (protocol §10)."""
         mode = exchange.rules.on_store_loss
+        if exchange.rules.strategy is Strategy.REVISION:
+            mode = OnStoreLoss.DENY  # Without the store nothing tells one state from the next.
         if mode is OnStoreLoss.DENY or (mode is OnStoreLoss.VERIFY_ONLY and self._representations.salt is None):
             return await self._unless_refused(exchange, metrics, problem(Problem.STORE_AWAY, detail, exchange.target.path))
         if mode is OnStoreLoss.OPEN:
@@ -208,8 +227,9 @@ class Writing:
     async def _in_turn(self, exchange: Exchange, key: StoreKey, body: bytes | Spool | None, until: float, metrics: RouteMetrics) -> Reply:
         if self._representations.salt is None:
             return await self._without_store(exchange, body, metrics, "The store has not been reached yet.")
+        is_counted = exchange.rules.strategy is Strategy.REVISION
         try:
-            lease = await self._leases.begin(key, until, exchange.method.decode("ascii"), exchange.replay_key)
+            lease = await self._leases.begin(key, until, exchange.method.decode("ascii"), exchange.replay_key, counts=is_counted)
         except StoreError:
             return await self._without_store(exchange, body, metrics, "The store did not answer.")
         finally:

@@ -202,7 +202,9 @@ def _settle_lineage(connection: sqlite3.Connection, path: Path, boot_id: str, no
         database_id = fresh_stamp()
         # Nobody has held a lease in it yet: no grace.
         lineage = lineage_of(database_id, boot_id)
-        connection.execute("INSERT INTO meta (id, database_id, boot_id, lineage, swept) VALUES (1, ?, ?, ?, 0)", (database_id, boot_id, lineage))
+        connection.execute(
+            "INSERT INTO meta (id, database_id, boot_id, lineage, swept) VALUES (1, ?, ?, ?, 0)", (database_id, boot_id, lineage)
+        )
         return
     ((application,),) = connection.execute("PRAGMA application_id").fetchall()
     ((layout,),) = connection.execute("PRAGMA user_version").fetchall()

@@ -1,0 +1,108 @@
+"""Counting: what a write does on a route whose tags are revisions.
+
+The record itself says what stands, as every write through noclobber counts it on. A look at the representation only finds what went round
+it: where the digest is not the one that the last commit left, the number names a state that does not stand any more.
+"""
+
+from dataclasses import replace
+
+from ..core.etag import EntityTag, TagList
+from ..core.label import Label, is_settled, label_of, tag_of
+from ..core.precondition import Present, Unreadable
+from ..core.record import NOT_KNOWN, Record, Version
+from ..core.version import version_of
+from ..core.write import is_changed_from_outside, label_after_doubt
+from .exchange import Exchange
+from .lease import Lease
+from .representation import Sighting
+from .rules import Verify
+
+# RFC 9110 §15.5.6, §15.6.2: the URL of an action, which has no representation to look at.
+NOT_TO_BE_READ = frozenset({405, 501})
+
+
+class Counting:
+    """One write on a counted route, from its grant on. `floor` is that of the store's present lineage."""
+
+    def __init__(self, exchange: Exchange, lease: Lease) -> None:
+        self._exchange = exchange
+        self._lease = lease
+        self._first_number = exchange.rules.numbers
+        before = lease.snapshot.record
+        # A BEGIN keeps the epoch of what stood before, and the revision.
+        self.floor = lease.snapshot.floor if before is None or before.revision <= lease.snapshot.floor else 0
+
+    @property
+    def _record(self) -> Record:
+        record = self._lease.snapshot.record
+        if record is None:
+            raise TypeError("a lease without a record")
+        return record
+
+    def trusts_the_store(self) -> bool:
+        """Whether the record settles the matter without a look. It may only ever grant: a refusal shows what stands, to who may see it."""
+        exchange = self._exchange
+        conditions = exchange.conditions
+        if exchange.rules.verify is not Verify.TRUST_STORE or conditions.if_none_match is not None:
+            return False
+        tag = self._tag(label_of(self._record))
+        return isinstance(conditions.if_match, tuple) and any(tag.is_strong_match(named) for named in conditions.if_match)
+
+    def sight(self, sighting: Sighting, *, in_doubt: bool) -> Sighting:
+        """Put the label in the place of the digest's tag: that which will stand once the lease has been settled or given back."""
+        record, seen = self._record, self.version(sighting)
+        label = label_of(record)
+        if in_doubt:
+            label = label_after_doubt(self._lease.snapshot, record, self.version_to_confirm(sighting))
+        elif is_changed_from_outside(record, seen):
+            label = Label(label.epoch, label.revision + 1)
+        current = sighting.current
+        if isinstance(current, Present):
+            return replace(sighting, current=replace(current, tag=self._tag(label)))
+        if isinstance(current, Unreadable) and current.status in NOT_TO_BE_READ:
+            return replace(sighting, current=Present(self._tag(label), None))
+        return sighting
+
+    def version(self, sighting: Sighting | None) -> Version:
+        """The digest of what was seen; NOT_KNOWN where it is not the one that commits remember."""
+        return NOT_KNOWN if sighting is None else self.version_of(sighting.content_tag)
+
+    def version_of(self, content_tag: EntityTag | None) -> Version:
+        """The digest to remember. A part (by its query), or one view of several, says nothing of the whole."""
+        exchange = self._exchange
+        if exchange.rules.verify is Verify.TRUST_STORE:
+            return NOT_KNOWN
+        if not exchange.view and (exchange.target.query or exchange.rules.is_shared):
+            return NOT_KNOWN
+        return version_of(content_tag)
+
+    def version_to_confirm(self, sighting: Sighting | None) -> Version:
+        """The version that settles a doubt. One view that is as it was does not say so of the others: there the number is burned."""
+        return NOT_KNOWN if self._exchange.rules.is_shared else self.version(sighting)
+
+    def tag_after_commit(self) -> EntityTag:
+        """The tag that a commit of this write will leave."""
+        record = self._record
+        return self._tag(Label(record.epoch, record.revision + 1))
+
+    def _tag(self, label: Label) -> EntityTag:
+        return tag_of(label, self._first_number)
+
+
+def names_weakly(tags: TagList | None, tag: EntityTag) -> bool:
+    """Whether a list of If-None-Match names tag (RFC 9110 §13.1.2: weak comparison)."""
+    return isinstance(tags, tuple) and any(tag.is_weak_match(named) for named in tags)
+
+
+def stands_unchanged(exchange: Exchange, seen: Version) -> bool:
+    """Whether a reader that has the standing label may be told that nothing has changed since.
+
+    Not while a write may be under way, whose outcome the label does not tell yet; and where others write too, the content has to be that
+    of the last commit.
+    """
+    standing = exchange.standing
+    if standing is None or not is_settled(standing):
+        return False
+    if exchange.rules.verify is Verify.TRUST_STORE:
+        return True
+    return standing.record is not None and seen != NOT_KNOWN and standing.record.version == seen
