@@ -22,7 +22,7 @@ NOT_TO_BE_READ = frozenset({405, 501})
 
 
 class Counting:
-    """One write on a counted route, from its grant on. `floor` is that of the store's present lineage."""
+    """One write on a counted route, from its grant on. `floor` is what the number is raised to, 0 where it just counts on."""
 
     def __init__(self, exchange: Exchange, lease: Lease) -> None:
         self._exchange = exchange
@@ -30,7 +30,8 @@ class Counting:
         self._first_number = exchange.rules.numbers
         before = lease.snapshot.record
         # A BEGIN keeps the epoch of what stood before, and the revision.
-        self.floor = lease.snapshot.floor if before is None or before.revision <= lease.snapshot.floor else 0
+        is_raised = self._first_number is not None and (before is None or before.revision <= lease.snapshot.floor)
+        self.floor = lease.snapshot.floor if is_raised else 0
 
     @property
     def _record(self) -> Record:
@@ -56,12 +57,7 @@ class Counting:
             label = label_after_doubt(self._lease.snapshot, record, self.version_to_confirm(sighting))
         elif is_changed_from_outside(record, seen):
             label = Label(label.epoch, label.revision + 1)
-        current = sighting.current
-        if isinstance(current, Present):
-            return replace(sighting, current=replace(current, tag=self._tag(label)))
-        if isinstance(current, Unreadable) and current.status in NOT_TO_BE_READ:
-            return replace(sighting, current=Present(self._tag(label), None))
-        return sighting
+        return labelled(sighting, self._tag(label))
 
     def version(self, sighting: Sighting | None) -> Version:
         """The digest of what was seen; NOT_KNOWN where it is not the one that commits remember."""
@@ -87,6 +83,20 @@ class Counting:
 
     def _tag(self, label: Label) -> EntityTag:
         return tag_of(label, self._first_number)
+
+
+def shows_something(sighting: Sighting) -> bool:
+    """Whether there is a resource that a label is about."""
+    current = sighting.current
+    return isinstance(current, Present) or (isinstance(current, Unreadable) and current.status in NOT_TO_BE_READ)
+
+
+def labelled(sighting: Sighting, tag: EntityTag) -> Sighting:
+    """Put a label in the place of the digest's tag."""
+    current = sighting.current
+    if isinstance(current, Present):
+        return replace(sighting, current=replace(current, tag=tag))
+    return replace(sighting, current=Present(tag, None)) if shows_something(sighting) else sighting
 
 
 def names_weakly(tags: TagList | None, tag: EntityTag) -> bool:

@@ -39,7 +39,7 @@ class Labels:
         label = label_to_read(standing, self._grace_seconds)
         if label is None:
             return None
-        if standing.floor:
+        if standing.floor and first_number is not None:
             self.notice_floor(standing.floor)
         return tag_of(label, first_number)
 

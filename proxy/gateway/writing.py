@@ -6,18 +6,18 @@ From taking a turn on, everything runs in a task of the app's: a client that lea
 import asyncio
 import logging
 import time
-from dataclasses import replace
 from time import perf_counter
 
 from ..core.conflict import Problem
 from ..core.etag import Wildcard
 from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
-from ..core.precondition import NO_CONDITIONS, Present
+from ..core.precondition import NO_CONDITIONS
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import Strategy, is_named, may_be_named, version_of
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from ..store.port import StoreKey
 from .attempt import Attempt
+from .counting import labelled, shows_something
 from .exchange import METHODS_WITH_BODY, Exchange
 from .judging import judge, required
 from .labels import Labels
@@ -201,11 +201,11 @@ class Writing:
             sighting = await self._representations.look(exchange, time.time())
         except OriginError:
             return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path)
-        if is_counted and isinstance(sighting.current, Present):
+        if is_counted and shows_something(sighting):
             tag = self._labels.tag(standing, exchange.rules.numbers)
             if tag is None:
                 return None
-            sighting = replace(sighting, current=replace(sighting.current, tag=tag))
+            sighting = labelled(sighting, tag)
         return judge(exchange, sighting, metrics)
 
     async def _without_store(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics, detail: str) -> Reply:

@@ -1,8 +1,9 @@
 """What the shared stores keep: a record as bytes, and the stamp it answers to.
 
 A record is the digit of its format and then one flat JSON array. The digit also says whether a store may drop the record when it is old:
-an older noclobber, which would drop what must last, refuses to read it instead. The end of the lease is not in it: the store sets that at
-each swap and keeps it beside the bytes. Reading is strict. Malformed is never absent, so bytes that are not wholly a record raise and nothing is guessed.
+an older noclobber, which would drop what must last, refuses to read it instead. The end of the lease is not in it: the store sets that
+at each swap and keeps it beside the bytes. Reading is strict. Malformed is never absent, so bytes that are not wholly a record raise and
+nothing is guessed.
 """
 
 import math

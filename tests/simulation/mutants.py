@@ -166,7 +166,7 @@ def _renewals_prove_themselves(patch: pytest.MonkeyPatch) -> None:
         try:
             return await original(leases, key, snapshot, event)
         except StoreUnavailable:
-            standing = await leases._store.load(key)
+            standing = await leases.store.load(key)
             record, before = standing.record, snapshot.record
             if not isinstance(event, Renew) or record is None or before is None or record.fence != before.fence:
                 raise
