@@ -39,7 +39,7 @@ from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
 from .routing import routed
 from .store.memory import MemoryStore
-from .store.port import Store
+from .store.port import History, Store
 from .upstreams import TLS_VERSIONS, connections, upstreams_of
 
 _logger = logging.getLogger("noclobber")
@@ -226,17 +226,17 @@ def _certificates(config: Config) -> Certificates | None:
 
 async def _open_store(config: Config) -> Store:
     url = config.store.url
-    timeout_seconds = config.store.timeout_seconds
+    timeout_seconds, history = config.store.timeout_seconds, History(config.store.history.value)
     if url == "memory://":
         _logger.warning("memory://: nothing is shared with other processes, and nothing survives a restart")
         return MemoryStore()
     if url.startswith("sqlite:///"):
         from .store.sqlite import SqliteStore
 
-        return await SqliteStore.open(Path(url.removeprefix("sqlite:///")), timeout_seconds=timeout_seconds)
+        return await SqliteStore.open(Path(url.removeprefix("sqlite:///")), timeout_seconds=timeout_seconds, history=history)
     from .store.redis import RedisStore
 
-    return await RedisStore.open(url, timeout_seconds)
+    return await RedisStore.open(url, timeout_seconds, history)
 
 
 def _lease_times(config: Config) -> LeaseTimes:

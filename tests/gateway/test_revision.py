@@ -52,7 +52,7 @@ async def test_the_label_of_a_read_is_from_before_the_backend_was_asked(legacy: 
     async with serving(legacy.port, REVISION) as door:
         tag, gate = await door.tag(), asyncio.Event()
         legacy.respond = waiting_for(gate, "GET")
-        slow = asyncio.create_task(door.ask(b"GET", b"/doc"))
+        slow = asyncio.get_running_loop().create_task(door.ask(b"GET", b"/doc"))
         await until(lambda: legacy.methods().count("GET") == 2)
         legacy.respond = None
         assert (await put(door, tag, b"newer")).status == 204
@@ -148,7 +148,7 @@ async def test_nothing_has_changed_is_not_said_while_a_write_is_under_way(legacy
         tag, gate = (await put(door, await door.tag(), b"one")).etag, asyncio.Event()
         assert (await door.ask(b"GET", b"/doc", b"If-None-Match: " + tag)).status == 304
         legacy.respond = waiting_for(gate, "PUT")
-        writing = asyncio.create_task(put(door, tag, b"two"))
+        writing = asyncio.get_running_loop().create_task(put(door, tag, b"two"))
         await until(lambda: legacy.methods().count("PUT") == 2)
         assert (await door.ask(b"GET", b"/doc", b"If-None-Match: " + tag)).status == 200
         gate.set()
@@ -170,7 +170,7 @@ async def test_a_retry_under_its_key_is_told_the_label(legacy: Legacy) -> None:
 
 
 async def test_one_of_twenty_with_one_label_is_applied(legacy: Legacy) -> None:
-    async with serving(legacy.port, REVISION, **{"protocol__lease_wait_seconds": 20}) as door:
+    async with serving(legacy.port, REVISION, protocol__lease_wait_seconds=20) as door:
         tag = await door.tag()
         answers = await asyncio.gather(*(put(door, tag, b"%d" % each) for each in range(20)))
         assert sorted(answer.status for answer in answers) == [204] + [412] * 19

@@ -27,6 +27,7 @@ RECORDS = {
     "a result of every latin-1 character": Record(State.OK, "l1", "e1", last=Commit(LATIN_1, 1, LATIN_1, LATIN_1)),
     "text beyond latin-1": Record(State.OK, "l1", "e1", operation="PUT /\u20ac/\U0001f600"),
     "long values": Record(State.OK, "l1", "e1", version=Version("v" * 10_000), last=Commit("o", 1, "k" * 1_000, "r" * 200_000)),
+    "counted, and to last": Record(State.OK, "l1", "e1", 1_795_000_000_000, is_lasting=True),
     "big numbers": Record(State.OK, "l1", "e1", revision=2**62, fence=2**62, last=Commit("o", 2**62, "", "")),
 }
 
@@ -166,6 +167,14 @@ class StoreContract:
         assert third.lineage == first.lineage
         # `now` less the age is the moment that the lineage began: always the same one.
         assert third.now - third.lineage_age == pytest.approx(first.now - first.lineage_age, abs=CLOCK_SLACK_SECONDS)
+
+    async def test_a_lineage_has_one_floor_and_numbers_that_scripts_can_hold(self, open_store: OpenStore) -> None:
+        one, other = await open_store(), await open_store()
+        floors = {(await store.load(fresh_key())).floor for store in (one, other)}
+        refused = await one.swap(fresh_key(), "0" * 32, (await one.load(fresh_key())).lineage, Record(State.OK, "l1", "e1"), 0.0)
+        assert isinstance(refused, Snapshot)
+        assert floors == {refused.floor}
+        assert 0 <= refused.floor < 2**52
 
     @pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
     async def test_every_field_survives(self, open_store: OpenStore, record: Record) -> None:

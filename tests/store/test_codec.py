@@ -33,7 +33,7 @@ DAMAGE = {
     "empty": b"",
     "no format": orjson.dumps(WHOLE),
     "format alone": b"1",
-    "another format": b"2" + orjson.dumps(WHOLE),
+    "another format": b"3" + orjson.dumps(WHOLE),
     "not JSON": b"1\x00\xff",
     "not UTF-8": b'1[1,"\xff"]',
     "cut short": b"1" + orjson.dumps(WHOLE)[:-1],

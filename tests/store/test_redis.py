@@ -10,7 +10,7 @@ import pytest
 from proxy.core.record import ABSENT, Record, Snapshot, State, Swapped
 from proxy.errors import StoreError, StoreRefused, StoreUnavailable
 from proxy.store import redis_batch, redis_line
-from proxy.store.port import StoreKey
+from proxy.store.port import History, StoreKey
 from proxy.store.redis import RedisStore
 from proxy.store.redis_connect import connect_to_one
 from proxy.store.redis_script import CLUSTER_TAGS, lineage_key, record_key, tag_of
@@ -45,6 +45,7 @@ async def test_a_restart_is_a_new_lineage_over_the_old_records(servers: Callable
     after = await store.load(key)
     assert after.lineage[:8] != before.lineage[:8]
     assert after.lineage_age < 0.3
+    assert after.floor >= before.floor + 1_048_576
     assert (after.stamp, after.record) == (swapped.stamp, before.record)
     assert isinstance(await store.swap(key, swapped.stamp, before.lineage, RECORD, 0.0), Snapshot)
     assert isinstance(await store.swap(key, swapped.stamp, after.lineage, RECORD, 0.0), Swapped)
@@ -56,10 +57,44 @@ async def test_a_flush_is_a_young_lineage(servers: Callable[..., RedisServer], o
     key = fresh_key()
     await put(store, key, RECORD)
     await asyncio.sleep(0.3)
+    before = await store.load(key)
     server.command("FLUSHALL")
     after = await store.load(key)
     assert after.record is None
     assert after.lineage_age < 0.3
+    assert after.floor > before.floor
+
+
+async def test_a_clock_that_was_set_back_lowers_no_floor(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    server = servers("--appendfsync", "always")
+    store = await opened(server.url)
+    key = fresh_key()
+    await put(store, key, RECORD)
+    ahead = int(time.time() * 1000) + 10_000_000
+    server.command("HSET", lineage_key(0), "floor", str(ahead))
+    server.kill()
+    await asyncio.to_thread(server.start)
+    assert (await store.load(key)).floor == ahead + 1_048_576
+    assert (await store.load(fresh_key())).floor == ahead + 1_048_576
+
+
+async def test_what_an_older_noclobber_left_has_the_time_as_its_floor(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    server = servers()
+    store = await opened(server.url)
+    await store.load(fresh_key())
+    server.command("HDEL", lineage_key(0), "floor")
+    since = int(re.findall(r"\d{13,}", server.command("HGET", lineage_key(0), "since"))[0])
+    assert (await store.load(fresh_key())).floor == since
+
+
+async def test_a_history_that_is_kept_has_no_floor(valkey: RedisServer) -> None:
+    store = await RedisStore.open(valkey.url, history=History.KEPT)
+    snapshot = await store.load(fresh_key())
+    assert snapshot.floor == 0
+    refused = await store.swap(fresh_key(), "0" * 32, snapshot.lineage, RECORD, 0.0)
+    assert isinstance(refused, Snapshot)
+    assert refused.floor == 0
+    await store.close()
 
 
 async def test_a_promoted_replica_is_a_new_lineage_and_refuses_before(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
@@ -238,9 +273,10 @@ REPLIES = {
     "nothing": (b"$-1\r\n", StoreUnavailable),
     "an empty array": (b"*0\r\n", StoreUnavailable),
     "swapped, to a load": (b"*1\r\n:5\r\n", StoreUnavailable),
-    "text for a number": (b"*6\r\n$1\r\n5\r\n$1\r\nl\r\n:5\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n", StoreUnavailable),
-    "a stamp without a lease": (b"*6\r\n:5\r\n$1\r\nl\r\n:5\r\n$1\r\ns\r\n$0\r\n\r\n$0\r\n\r\n", StoreRefused),
-    "a stamp without a record": (b"*6\r\n:5\r\n$1\r\nl\r\n:5\r\n$1\r\ns\r\n$1\r\n7\r\n$0\r\n\r\n", StoreRefused),
+    "text for a number": (b"*7\r\n$1\r\n5\r\n$1\r\nl\r\n:5\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n:0\r\n", StoreUnavailable),
+    "a stamp without a lease": (b"*7\r\n:5\r\n$1\r\nl\r\n:5\r\n$1\r\ns\r\n$0\r\n\r\n$0\r\n\r\n:0\r\n", StoreRefused),
+    "a stamp without a record": (b"*7\r\n:5\r\n$1\r\nl\r\n:5\r\n$1\r\ns\r\n$1\r\n7\r\n$0\r\n\r\n:0\r\n", StoreRefused),
+    "no floor": (b"*6\r\n:5\r\n$1\r\nl\r\n:5\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n", StoreUnavailable),
     "not RESP": (b"HTTP/1.1 400 Bad Request\r\n\r\n", StoreUnavailable),
 }
 
@@ -257,7 +293,7 @@ async def test_every_other_answer_is_translated(opened: OpenAt, reply: bytes, er
 
 LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
 FULL = b"-ERR max number of clients reached\r\n"
-ABSENT_REPLY = b"*6\r\n:5\r\n$1\r\nl\r\n:5\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n"
+ABSENT_REPLY = b"*7\r\n:5\r\n$1\r\nl\r\n:5\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n:0\r\n"
 
 
 async def test_each_command_of_a_batch_has_an_answer_of_its_own(opened: OpenAt) -> None:
@@ -483,6 +519,19 @@ async def test_a_record_is_kept_for_thirty_days_and_a_lineage_for_ever(valkey: R
     left_ms = int(valkey.command("PTTL", record_key(key, 0))[1:])
     assert 0 <= 30 * 86_400_000 - left_ms < 60_000
     assert valkey.command("PTTL", lineage_key(0)).strip() == ":-1"
+
+
+async def test_what_is_to_last_is_not_shortened_by_a_new_lineage(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    server = servers("--appendfsync", "always")
+    store = await opened(server.url)
+    key, century_ms = fresh_key(), 100 * 365 * 86_400_000
+    await put(store, key, RECORD)
+    await put(store, key, RECORD._replace(is_lasting=True))
+    assert int(server.command("PTTL", record_key(key, 0))[1:]) > century_ms
+    server.kill()
+    await asyncio.to_thread(server.start)
+    await store.load(key)
+    assert int(server.command("PTTL", record_key(key, 0))[1:]) > century_ms
 
 
 async def test_nothing_listens_there(opened: OpenAt) -> None:

@@ -1,6 +1,7 @@
 """The SQLite adapter: several processes on one file, restarts, boots, locks and damage."""
 
 import asyncio
+import functools
 import logging
 import math
 import os
@@ -17,7 +18,7 @@ import pytest
 from proxy.core.record import ABSENT, Record, Snapshot, State, Swapped
 from proxy.errors import StoreRefused, StoreUnavailable
 from proxy.store import sqlite_file
-from proxy.store.port import StoreKey
+from proxy.store.port import History, StoreKey
 from proxy.store.sqlite import SqliteStore
 from tests.store.contract import OpenStore, StoreContract, fresh_key, put, without_times
 
@@ -323,7 +324,7 @@ def _write_another_format(path: Path) -> Path:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE meta (a)")
     connection.execute(f"PRAGMA application_id = {sqlite_file.APPLICATION_ID}")
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 3")
     connection.close()
     return path
 
@@ -333,7 +334,7 @@ UNUSABLE = {
     "a directory": (_make_directory, "cannot be opened"),
     "garbage": (_write_garbage, "not a SQLite database"),
     "another program's": (_write_tables_of_another, "another program's database"),
-    "another format": (_write_another_format, "format is 2, not 1"),
+    "another format": (_write_another_format, "format is 3, not 2"),
 }
 
 
@@ -463,10 +464,15 @@ async def test_only_what_both_clocks_call_old_is_removed(opened: OpenSqlite, pat
     now = 100.0
     store = await opened(clock=lambda: now, keep_seconds=1000.0)
     lineage = (await store.load(COUNTER)).lineage
-    keys = [StoreKey(name) for name in ("damaged", "foreign", "foreign and new", "idle", "leased", "new", "swapped")]
+    keys = [StoreKey(name) for name in ("damaged", "foreign", "foreign and new", "idle", "lasting", "leased", "new", "swapped")]
     for key in keys:
         foreign = key.startswith("foreign")
-        await put(store, key, Record(State.OK, "another" if foreign else lineage, "e1"), 5000.0 if key == "leased" else 0.0)
+        await put(
+            store,
+            key,
+            Record(State.OK, "another" if foreign else lineage, "e1", is_lasting=key == "lasting"),
+            5000.0 if key == "leased" else 0.0,
+        )
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("UPDATE records SET written = written - 2000 WHERE key NOT IN ('new', 'foreign and new')")
     connection.execute("UPDATE records SET record = x'00' WHERE key = 'damaged'")
@@ -481,7 +487,7 @@ async def test_only_what_both_clocks_call_old_is_removed(opened: OpenSqlite, pat
     assert await sweep_all() == set(keys) - {"foreign"}
     now += 1001.0
     await put(store, StoreKey("swapped"), Record(State.OK, lineage, "e1"))
-    assert await sweep_all() == {"damaged", "foreign and new", "leased", "new", "swapped"}
+    assert await sweep_all() == {"damaged", "foreign and new", "lasting", "leased", "new", "swapped"}
 
 
 async def test_what_is_swapped_while_a_sweep_looks_is_not_removed(opened: OpenSqlite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -499,6 +505,54 @@ async def test_what_is_swapped_while_a_sweep_looks_is_not_removed(opened: OpenSq
     await swept(store)
     await swept(store)
     assert (await store.load(COUNTER)).record is None
+
+
+@pytest.mark.parametrize("left_open", [False, True], ids=["closed in good order", "killed"])
+async def test_the_floor_is_raised_where_a_boot_may_have_ended_with_a_power_cut(opened: OpenSqlite, path: Path, left_open: bool) -> None:
+    first, beside = await opened(boot_id="boot 1"), await opened(boot_id="boot 1")
+    assert (await first.load(COUNTER)).floor == 0
+    await first.close()
+    if not left_open:
+        await beside.close()
+    again = await opened(boot_id="boot 1")
+    assert (await again.load(COUNTER)).floor == 0
+    await again.close()
+    started = time.time() * 1000
+    floor = (await (await opened(boot_id="boot 2")).load(COUNTER)).floor
+    assert (floor >= int(started)) if left_open else (floor == 0)
+
+
+async def test_a_floor_grows_whatever_the_clock_says(opened: OpenSqlite, monkeypatch: pytest.MonkeyPatch) -> None:
+    floors = []
+    for boot, wall in enumerate((1.8e9, 1.9e9, 5.0, 6.0)):
+        monkeypatch.setattr(time, "time", functools.partial(float, wall))
+        # Left open, as by a power cut.
+        floors.append((await (await opened(boot_id=f"boot {boot}")).load(COUNTER)).floor)
+    assert floors == [0, 1_900_000_000_000, 1_900_000_000_000 + 2**20, 1_900_000_000_000 + 2**21]
+
+
+async def test_without_a_clock_a_floor_is_high_all_the_same(opened: OpenSqlite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 5.0)
+    await opened(boot_id="boot 1")
+    assert (await (await opened(boot_id="boot 2")).load(COUNTER)).floor == 2**40
+
+
+async def test_a_file_of_an_older_noclobber_is_brought_up_to_date(opened: OpenSqlite, path: Path) -> None:
+    store = await opened(boot_id="boot 1")
+    await put(store, COUNTER, Record(State.OK, "l1", "e1", 7))
+    await store.close()
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in ("ALTER TABLE meta DROP COLUMN floor", "ALTER TABLE meta DROP COLUMN users", "PRAGMA user_version = 1"):
+        connection.execute(statement)
+    connection.close()
+    snapshot = await (await opened(boot_id="boot 1")).load(COUNTER)
+    assert (snapshot.record and snapshot.record.revision, snapshot.floor) == (7, 0)
+    assert (await (await opened(boot_id="boot 2")).load(COUNTER)).floor > 2**40
+
+
+async def test_a_history_that_is_kept_has_no_floor(opened: OpenSqlite) -> None:
+    await opened(boot_id="boot 1")
+    assert (await (await opened(boot_id="boot 2", history=History.KEPT)).load(COUNTER)).floor == 0
 
 
 async def test_round_trips_are_counted(opened: OpenSqlite) -> None:
