@@ -190,6 +190,10 @@ def _without(lines: Iterable[bytes], names: frozenset[bytes]) -> list[bytes]:
     return [line for line in lines if line.partition(b":")[0].lower() not in names]
 
 
+IN_PLACE = b"\0"
+"""The Date of an answer whose line stands among those that pass. No value: a NUL is in none."""
+
+
 class AnswerFields:
     """The fields of a backend's answer, sorted. `passing` lacks what we set ourselves: framing, ETag, Accept-Ranges, Date.
 
@@ -244,6 +248,28 @@ def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
             sorted_.trailer_lines = (*sorted_.trailer_lines, b"%b: %b\r\n" % (name, value))
     if not dropped <= _HARMLESS_OPTIONS:
         sorted_.passing = _without(passing, dropped)
+    return sorted_
+
+
+def read_untouched_fields(raw: Iterable[Field]) -> AnswerFields:
+    """Sort the field lines of an answer that is none of our business: all but those of the hop pass, each in its place.
+
+    `date` is then None where there is none, else `IN_PLACE`. Of a repeated Date the first is kept.
+    """
+    sorted_ = AnswerFields()
+    dropped: frozenset[bytes] = frozenset()
+    for name, value in raw:
+        role = ANSWER_ROLES.get(name.lower())
+        if role is _CONNECTION:
+            dropped |= frozenset(option.strip(b" \t").lower() for option in value.split(b","))
+        elif role is _TRAILER:
+            sorted_.trailer_lines = (*sorted_.trailer_lines, b"%b: %b\r\n" % (name, value))
+        elif role is not _ENDS_HERE and (role is not _DATE or sorted_.date is None):
+            sorted_.passing.append(b"%b: %b\r\n" % (name, value))
+            if role is _DATE:
+                sorted_.date = IN_PLACE
+    if not dropped <= _HARMLESS_OPTIONS:
+        sorted_.passing = _without(sorted_.passing, dropped)
     return sorted_
 
 

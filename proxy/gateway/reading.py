@@ -6,7 +6,7 @@ from time import perf_counter
 
 from ..core.conflict import Problem, Received
 from ..core.etag import EntityTag
-from ..core.fields import AnswerFields, lines_of_304, read_answer_fields
+from ..core.fields import AnswerFields, lines_of_304, read_answer_fields, read_untouched_fields
 from ..core.hops import Backend, undo_for_read
 from ..core.precondition import Judgement, Present, Verdict, applies_range, evaluate
 from ..core.ranges import ByteRange, RangeOutcome, select_range
@@ -85,9 +85,10 @@ class Reading:
             return backend_failed(exchange, failure)
         finally:
             exchange.upstream_seconds += perf_counter() - started
+        if grants is None:
+            return relay(answer, read_untouched_fields(answer.fields), (), exchange.method)
         fields = read_answer_fields(answer.fields)
-        if grants is not None:
-            (grants.hear_preflight if is_preflight else grants.hear)(exchange, fields)
+        (grants.hear_preflight if is_preflight else grants.hear)(exchange, fields)
         return relay(answer, fields, own_lines(fields), exchange.method)
 
     async def _answer(self, exchange: Exchange, answer: OriginAnswer, asked: bytes) -> Reply:

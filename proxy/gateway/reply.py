@@ -12,7 +12,7 @@ from typing import Protocol
 from ..core.conflict import Problem, Received, problem_document
 from ..core.dates import format_http_date
 from ..core.etag import EntityTag
-from ..core.fields import AnswerFields, RequestFields, trailer_lines
+from ..core.fields import IN_PLACE, AnswerFields, RequestFields, trailer_lines
 from ..origin.port import OriginAnswer
 from .spool import Spool
 
@@ -57,6 +57,7 @@ Body = bytes | Held | Streamed | Unsent | None
 @dataclass(slots=True)
 class Reply:
     """One answer. `lines` end in CRLF and hold everything but framing, Date and Connection. `body` None: a status that has none.
+    `date` None: now is to be said; IN_PLACE: its line is among `lines`.
 
     `may_chunk` False: the client speaks HTTP/1.0. `trailers`: lines for after a body that is whole, which then goes out in chunks; those of
     a streamed body are its own.
@@ -113,6 +114,8 @@ def date_now() -> bytes:
 
 def _head(reply: Reply, hop: bytes) -> bytes:
     """All of a head but its framing, and the empty line."""
+    if reply.date == IN_PLACE:
+        return b"%b%b%b" % (status_line(reply.status, reply.reason), b"".join(reply.lines), hop)
     return b"%b%bDate: %b\r\n%b" % (
         status_line(reply.status, reply.reason),
         b"".join(reply.lines),

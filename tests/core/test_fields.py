@@ -2,7 +2,17 @@
 
 import pytest
 
-from proxy.core.fields import AnswerFields, Field, RefusedField, RequestFields, lines_of_304, read_answer_fields, read_request_fields
+from proxy.core.fields import (
+    IN_PLACE,
+    AnswerFields,
+    Field,
+    RefusedField,
+    RequestFields,
+    lines_of_304,
+    read_answer_fields,
+    read_request_fields,
+    read_untouched_fields,
+)
 
 HOST: Field = (b"Host", b"a.example")
 
@@ -177,6 +187,29 @@ def test_one_answer_does_not_see_the_tags_of_another() -> None:
     answer((b"ETag", b'"a"'), (b"Last-Modified", b"x"), (b"Accept-Ranges", b"x"))
     fresh = answer()
     assert not any((fresh.etags, fresh.last_modified, fresh.accept_ranges, fresh.passing))
+
+
+def untouched(*fields: Field) -> AnswerFields:
+    return read_untouched_fields(fields)
+
+
+def test_of_an_answer_that_is_none_of_our_business_all_lines_stay_in_their_places() -> None:
+    lines = [(b"date", b"x"), (b"ETag", b'W/"a"'), (b"X-Own", b""), (b"Accept-Ranges", b"none"), (b"Content-Type", b"text/event-stream")]
+    fields = untouched(*lines)
+    assert fields.passing == [b"%b: %b\r\n" % line for line in lines]
+    assert (fields.date, fields.etags, fields.accept_ranges) == (IN_PLACE, (), ())
+
+
+def test_of_an_answer_that_is_none_of_our_business_what_belongs_to_the_hop_ends_here() -> None:
+    hop = [(b"Connection", b"close, X-Own"), (b"X-Own", b"1"), (b"Keep-Alive", b"1"), (b"Trailer", b"X-Sum"), (b"Content-Length", b"3")]
+    fields = untouched(*hop, (b"X-Other", b"2"))
+    assert fields.passing == [b"X-Other: 2\r\n"]
+    assert (fields.date, fields.trailer_lines) == (None, (b"Trailer: X-Sum\r\n",))
+
+
+def test_of_two_dates_the_first_is_kept() -> None:
+    assert untouched((b"Date", b"x"), (b"Date", b"y")).passing == [b"Date: x\r\n"]
+    assert read_answer_fields([(b"Date", b"x"), (b"Date", b"y")]).date == b"x"
 
 
 def test_the_lines_of_a_304() -> None:
