@@ -200,7 +200,18 @@ class AnswerFields:
     `is_endless`: the content is made as it is sent, so it must not be waited for. `trailer_lines` announce the trailers.
     """
 
-    __slots__ = ("accept_ranges", "coding", "cors_grant", "date", "etags", "is_endless", "last_modified", "passing", "trailer_lines")
+    __slots__ = (
+        "accept_ranges",
+        "coding",
+        "content_type",
+        "cors_grant",
+        "date",
+        "etags",
+        "is_endless",
+        "last_modified",
+        "passing",
+        "trailer_lines",
+    )
 
     def __init__(self) -> None:
         self.passing: list[bytes] = []
@@ -208,10 +219,17 @@ class AnswerFields:
         self.last_modified: Sequence[bytes] = ()
         self.date: bytes | None = None
         self.coding = b""
+        self.content_type = b""
         self.accept_ranges: Sequence[bytes] = ()
         self.is_endless = False
         self.trailer_lines: Sequence[bytes] = ()
         self.cors_grant: Sequence[bytes] = ()
+
+
+def is_json(content_type: bytes) -> bool:
+    """Whether a media type is JSON: application/json, text/json, or any with the suffix +json (RFC 6839 §3.1)."""
+    essence = content_type.partition(b";")[0].strip(b" \t").lower()
+    return essence.endswith((b"/json", b"+json"))
 
 
 def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
@@ -224,6 +242,7 @@ def read_answer_fields(raw: Iterable[Field]) -> AnswerFields:
         if role is None:
             passing.append(b"%b: %b\r\n" % (name, value))
         elif role is _CONTENT_TYPE:
+            sorted_.content_type = value
             sorted_.is_endless = value[:25].lower().startswith(_ENDLESS_TYPES)
             passing.append(b"%b: %b\r\n" % (name, value))
         elif role is _DATE:

@@ -15,20 +15,21 @@ from .version import ContentDigest
 _PIECE_BYTES = 65536
 _VARIANT_CHARS = 8
 # What stands in AnswerFields.coding; x-gzip is gzip (RFC 9110 §8.4.1.3). `deflate` is the zlib format, to the letter (§8.4.1.2).
-_WINDOW_BITS = {b"gzip,": 31, b"x-gzip,": 31, b"deflate,": 15}
+WINDOW_BITS = {b"gzip,": 31, b"x-gzip,": 31, b"deflate,": 15}
 
 
 class VariantDigest:
     """Digest a coded content. `coding` is the Content-Encoding, `max_bytes` how long the content may be without it."""
 
     __slots__ = ("_coded", "_coding", "_decoder", "_left", "_state")
+    is_of_octets = True
 
     def __init__(self, salt: bytes, key: ResourceKey, coding: bytes, max_bytes: int) -> None:
         self._coded = ContentDigest(salt, key, coding)
         self._state = ContentDigest(salt, key)
         self._coding = coding
         self._left = max_bytes
-        bits = _WINDOW_BITS.get(coding)
+        bits = WINDOW_BITS.get(coding)
         self._decoder = None if bits is None else zlib.decompressobj(bits)
 
     def add(self, piece: bytes) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
+from typing import Protocol
 
 from .etag import EntityTag, TagList, parse_tag
 from .hops import state_of, unmarked
@@ -57,6 +58,19 @@ def native_tag(etag_lines: Sequence[bytes]) -> EntityTag | None:
     return tag if isinstance(tag, EntityTag) and not tag.weak else None
 
 
+class Digest(Protocol):
+    """What a content is fed to, to be tagged. `is_of_octets`: no two contents have one of its tags, so that parts of one fit together."""
+
+    @property
+    def is_of_octets(self) -> bool: ...
+
+    def add(self, piece: bytes) -> None:
+        """Take in the next piece of the content."""
+
+    def tag(self) -> EntityTag | None:
+        """The tag of all that was added; None where it has none."""
+
+
 class ContentDigest:
     """The tag of a representation made from its bytes: SHA-256 over salt, resource key, content coding and content.
 
@@ -65,6 +79,7 @@ class ContentDigest:
     """
 
     __slots__ = ("_sum",)
+    is_of_octets = True
 
     def __init__(self, salt: bytes, key: ResourceKey, coding: bytes = b"") -> None:
         self._sum = sha256(b"%b%d:%b%d:%b" % (salt, len(key), key, len(coding), coding))

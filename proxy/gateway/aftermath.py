@@ -2,9 +2,10 @@
 
 import logging
 import time
+from collections.abc import Iterable, Sequence
 
 from ..core.etag import EntityTag
-from ..core.fields import AnswerFields
+from ..core.fields import Field, read_answer_fields
 from ..core.record import Version
 from ..core.version import Strategy, native_tag, version_of
 from ..errors import OriginError
@@ -54,7 +55,9 @@ class Aftermath:
             return None if seen is None else seen.tag
         if rules.after_write is AfterWrite.NONE:
             return None
-        return await self._digest(heard.fields, heard.content if rules.after_write is AfterWrite.RESPONSE else self._body or b"")
+        if rules.after_write is AfterWrite.RESPONSE:
+            return await self._tag_of(heard.answer.fields, heard.content)
+        return await self._tag_of(_fields_of(exchange.fields.content), self._body or b"")
 
     async def _read_back(self) -> Sighting | None:
         if self._faults is not None:
@@ -90,7 +93,11 @@ class Aftermath:
             again = await self._read_back()
         return None if again is None else again.content_tag
 
-    async def _digest(self, fields: AnswerFields, source: bytes | Spool) -> EntityTag | None:
+    async def _tag_of(self, raw: Sequence[Field], source: bytes | Spool) -> EntityTag | None:
+        """The tag of a representation that was not asked for with a GET: the answer to the write, or the request itself."""
+        fields = read_answer_fields(raw)
+        if self._exchange.rules.is_told_by_head:
+            return self._representations.tag_of_head(self._exchange, raw, fields)
         size = len(source) if isinstance(source, bytes) else source.size_bytes
         digest = self._representations.digest(self._exchange, fields, size)
         if digest is None:
@@ -101,3 +108,9 @@ class Aftermath:
             async for piece in source.pieces():
                 digest.add(piece)
         return digest.tag()
+
+
+def _fields_of(lines: Iterable[bytes]) -> list[Field]:
+    """The fields that describe a request's body, as those of an answer that holds the same representation."""
+    parted = (line.partition(b":") for line in lines)
+    return [(name, value.strip()) for name, _, value in parted]

@@ -11,8 +11,7 @@ from ..core.hops import Backend, undo_for_read
 from ..core.precondition import Judgement, Present, Verdict, applies_range, evaluate
 from ..core.ranges import ByteRange, RangeOutcome, select_range
 from ..core.resource import ResourceKey
-from ..core.variant import VariantDigest
-from ..core.version import ContentDigest, Strategy, version_of
+from ..core.version import Digest, Strategy, version_of
 from ..errors import Delivery, OriginError, OriginTimeout
 from ..origin.port import OriginAnswer, OriginRequest
 from .counting import names_weakly, stands_unchanged
@@ -59,8 +58,8 @@ class Reading:
                 answer = await self._representations.fetch(exchange, exchange.method, exchange.lines_to_relay(), exchange.interim)
                 asked = exchange.method
             else:
-                answer = await self._representations.fetch(exchange, b"GET", exchange.lines_to_read(), exchange.interim)
-                asked = b"GET"
+                asked = exchange.method if exchange.rules.is_told_by_head else b"GET"
+                answer = await self._representations.fetch(exchange, asked, exchange.lines_to_read(), exchange.interim)
         except OriginError as failure:
             return backend_failed(exchange, failure)
         try:
@@ -110,17 +109,19 @@ class Reading:
             # It has a strong tag no more (Apache's are weak in their first second), so this HEAD has to be a GET (RFC 9110 §9.3.2).
             answer.abandon()
             return await self.read(exchange)
+        if exchange.rules.is_told_by_head:
+            return self._answer_by_head(exchange, answer, fields, asked)
         digest = None if asked == b"HEAD" else self._representations.digest(exchange, fields, answer.content_length)
         if digest is None:
             return self._answer_untagged(exchange, answer, fields, b"", asked)
         if answer.content_length is not None and answer.content_length <= self._representations.hold_limits.memory_bytes:
             content = await self._read_small(exchange, answer)
             digest.add(content)
-            return self._answer_held(exchange, answer, fields, digest.tag(), content)
+            return self._answer_held(exchange, answer, fields, digest, content)
         spool = await self._hold(exchange, answer, digest)
         if spool.size_bytes > self._representations.max_tagged_bytes:
             return self._answer_untagged(exchange, answer, fields, spool, asked)
-        return self._answer_held(exchange, answer, fields, digest.tag(), spool)
+        return self._answer_held(exchange, answer, fields, digest, spool)
 
     async def _answer_counted(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
         """Answer under the label that stood before. A range is not cut: an older label may be on a newer body."""
@@ -147,7 +148,7 @@ class Reading:
         exchange.upstream_seconds += perf_counter() - started
         return content
 
-    async def _hold(self, exchange: Exchange, answer: OriginAnswer, digest: ContentDigest | VariantDigest) -> Spool:
+    async def _hold(self, exchange: Exchange, answer: OriginAnswer, digest: Digest) -> Spool:
         """Take the content in, and digest it, until it ends or is too large to be tagged."""
         spool = Spool(self._representations.hold_limits)
         started = perf_counter()
@@ -175,6 +176,17 @@ class Reading:
             return refused
         return self._relay(exchange, answer, fields, asked)
 
+    def _answer_by_head(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
+        """Stream what a field of its head is the version of. The backend's own tag is dropped: tags of two makers never mix."""
+        tag = self._representations.tag_of_head(exchange, answer.fields, fields)
+        if tag is None:
+            return self._answer_untagged(exchange, answer, fields, b"", asked)
+        refused = self._refuse(exchange, self._judge(exchange, self._representations.present(fields, tag, time.time())), fields, tag)
+        if refused is not None:
+            answer.abandon()
+            return refused
+        return relay(answer, fields, [b"ETag: %b\r\n" % bytes(tag)], exchange.method)
+
     def _answer_untagged(
         self,
         exchange: Exchange,
@@ -198,19 +210,20 @@ class Reading:
             answer.abandon()
         return refused or Reply(answer.status, answer.reason, fields.passing, Unsent(answer.content_length), fields.date)
 
-    def _answer_held(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag, content: bytes | Spool) -> Reply:
+    def _answer_held(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, digest: Digest, content: bytes | Spool) -> Reply:
         size = len(content) if isinstance(content, bytes) else content.size_bytes
-        tag_line = b"ETag: %b\r\n" % bytes(tag)
+        tag = digest.tag()
+        tag_line = b"" if tag is None else b"ETag: %b\r\n" % bytes(tag)
         if exchange.has_conditions or exchange.fields.ranges:
             current = self._representations.present(fields, tag, time.time())
-            reply = self._refuse(exchange, self._judge(exchange, current), fields, tag) or self._cut(
-                exchange, current, fields, tag_line, content, size
-            )
+            reply = self._refuse(exchange, self._judge(exchange, current), fields, tag)
+            if reply is None and digest.is_of_octets:
+                reply = self._cut(exchange, current, fields, tag_line, content, size)
             if reply is not None:
                 if isinstance(content, Spool) and not isinstance(reply.body, Held):
                     content.close()
                 return reply
-        lines = [*fields.passing, tag_line, _BYTE_RANGES]
+        lines = [*fields.passing, tag_line, _BYTE_RANGES if digest.is_of_octets else b""]
         if exchange.method == b"HEAD":
             if isinstance(content, Spool):
                 content.close()

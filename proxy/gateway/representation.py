@@ -4,17 +4,20 @@ Reading and writing look at a resource through this one pair of eyes, so that a 
 other finds.
 """
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
 from ..core.dates import parse_http_date
 from ..core.etag import EntityTag
-from ..core.fields import AnswerFields, read_answer_fields
+from ..core.fields import AnswerFields, Field, is_json, read_answer_fields
 from ..core.hops import Backend, is_marked
 from ..core.precondition import Absent, Current, Present, Unreadable
 from ..core.resource import ResourceKey
+from ..core.state import JsonDigest, MemberDigest, tag_of_field
 from ..core.variant import VariantDigest
-from ..core.version import ContentDigest, Strategy, native_tag
+from ..core.version import ContentDigest, Digest, Strategy, native_tag
 from ..errors import OriginError
 from ..origin.port import Interim, Origin, OriginAnswer, OriginRequest
 from .exchange import Exchange
@@ -28,7 +31,6 @@ REPRESENTATION_STATUSES = frozenset({200, 203})
 ABSENT_STATUSES = frozenset({404, 410})
 REMEMBERED_DISPROVED = 65536
 REMEMBERED_MARKED = 65536
-_OWN_TAGS = frozenset({Strategy.CONTENT, Strategy.REVISION})
 # What stands in AnswerFields.coding where the content is not coded.
 _IDENTITY = frozenset({b"", b"identity,"})
 MAX_RELAYED_BYTES = 1 << 20
@@ -96,7 +98,7 @@ class Representations:
     def native_tag(self, exchange: Exchange, fields: AnswerFields) -> EntityTag | None:
         """The backend's own tag, where the route's strategy takes it."""
         strategy = exchange.rules.strategy
-        if strategy in _OWN_TAGS or (strategy is Strategy.AUTO and exchange.key in self._disproved):
+        if strategy is not Strategy.NATIVE and (strategy is not Strategy.AUTO or exchange.key in self._disproved):
             return None
         if not fields.etags:
             return None
@@ -115,15 +117,32 @@ class Representations:
         if len(self._marked) > REMEMBERED_MARKED:
             del self._marked[next(iter(self._marked))]
 
-    def digest(self, exchange: Exchange, fields: AnswerFields, length: int | None) -> ContentDigest | VariantDigest | None:
-        """A digest to feed the content to; None where it is not to be tagged: endless, too large, no salt yet, or strategy native."""
-        if fields.is_endless or exchange.rules.strategy is Strategy.NATIVE or self.salt is None:
+    def digest(self, exchange: Exchange, fields: AnswerFields, length: int | None) -> Digest | None:
+        """A digest to feed the content to.
+
+        None where its content is not to be tagged: endless, too large, no salt yet, strategy native, or the version is a field of the head.
+        """
+        strategy = exchange.rules.strategy
+        if fields.is_endless or strategy is Strategy.NATIVE or self.salt is None:
             return None
         if length is not None and length > self.max_tagged_bytes:
             return None
+        if strategy is Strategy.JSON and is_json(fields.content_type):
+            return JsonDigest(self.salt, exchange.key, fields.coding, self.max_tagged_bytes, exchange.rules.ignored)
+        source = exchange.rules.field
+        if strategy is Strategy.FIELD and source is not None:
+            now = _time_of(fields)
+            return None if source.name else MemberDigest(self.salt, exchange.key, fields.coding, self.max_tagged_bytes, source.pointer, now)
         if fields.coding in _IDENTITY:
             return ContentDigest(self.salt, exchange.key)
         return VariantDigest(self.salt, exchange.key, fields.coding, self.max_tagged_bytes)
+
+    def tag_of_head(self, exchange: Exchange, raw: Sequence[Field], fields: AnswerFields) -> EntityTag | None:
+        """The tag of the field that is the version, where the route says that there is one."""
+        source = exchange.rules.field
+        if source is None or not source.name or self.salt is None or fields.is_endless:
+            return None
+        return tag_of_field(self.salt, exchange.key, [value for name, value in raw if name.lower() == source.name], _time_of(fields))
 
     def present(self, fields: AnswerFields, tag: EntityTag | None, now: float) -> Present:
         """The validators of a representation (RFC 9110 §8.8). Two Last-Modified lines are no date."""
@@ -158,14 +177,17 @@ class Representations:
             content_tag = await self._skim(exchange, fields, answer)
             return Sighting(self.present(fields, tag, now), True, content_tag=content_tag, maker=self.native_marks(exchange.key))
         digest = self.digest(exchange, fields, answer.content_length)
-        if digest is not None and await self._feed(answer, digest):
+        if exchange.rules.is_told_by_head:
+            tag = self.tag_of_head(exchange, answer.fields, fields)
+            await self._skim(exchange, fields, answer)
+        elif digest is not None and await self._feed(answer, digest):
             tag = digest.tag()
         else:
             answer.abandon()
         own_etag = fields.etags[0] if len(fields.etags) == 1 else None
         return Sighting(self.present(fields, tag, now), False, content_tag=tag, own_etag=own_etag)
 
-    async def _feed(self, answer: OriginAnswer, digest: ContentDigest | VariantDigest) -> bool:
+    async def _feed(self, answer: OriginAnswer, digest: Digest) -> bool:
         """Digest the content without keeping it; False when it turns out too large to be tagged."""
         size = 0
         while piece := await answer.read():
@@ -203,3 +225,10 @@ class Representations:
                 return Reply(answer.status, answer.reason, [*fields.passing, *own_lines(fields)], b"", fields.date)
         body = HeldBody(spool, 0, spool.size_bytes)
         return Reply(answer.status, answer.reason, [*fields.passing, *own_lines(fields)], body, fields.date)
+
+
+def _time_of(fields: AnswerFields) -> float:
+    """When an answer was sent, by the clock of the backend where it tells it: its dates are of that clock too."""
+    now = time.time()
+    date = None if fields.date is None else parse_http_date(fields.date, now)
+    return now if date is None else date

@@ -90,3 +90,8 @@ class Rules:
     def is_shared(self) -> bool:
         """Whether other URLs may have the same resource, so that one view of it does not tell of the others."""
         return self.naming is not None
+
+    @property
+    def is_told_by_head(self) -> bool:
+        """Whether the version stands in the head of an answer, in a field that is not the backend's own tag as it is."""
+        return self.field is not None and self.strategy is Strategy.FIELD and bool(self.field.name)
