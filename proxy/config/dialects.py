@@ -17,6 +17,9 @@ from .required import check_required
 Settings = Mapping[str, object]
 """Keys of a route and their values, as tomllib gives them."""
 
+# RFC 7644 §3.12: status is a string.
+_SCIM_ERROR = '{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "${status}", "detail": ${detail}}'
+
 BUILT_IN: Mapping[str, Settings] = MappingProxyType(
     {
         STANDARD: {},
@@ -30,6 +33,7 @@ BUILT_IN: Mapping[str, Settings] = MappingProxyType(
   "message": "The content was modified by another user. Please refresh and try again.",
   "resolution": {"options": ["refresh", "force_save", "merge"], "refreshUrl": ${path}}
 }""",
+            "problem_body": '{"error": ${title}, "message": ${detail}}',
             "absent": "404",
         },
         "body-version": {
@@ -44,6 +48,7 @@ BUILT_IN: Mapping[str, Settings] = MappingProxyType(
   "code": "VERSION_CONFLICT",
   "serverVersion": ${representation}
 }""",
+            "problem_body": '{"error": ${title}, "message": ${detail}}',
             "absent": "404",
             "inject": ["/version"],
             "written": "number",
@@ -58,6 +63,7 @@ BUILT_IN: Mapping[str, Settings] = MappingProxyType(
   "statusCode": 409,
   "message": "Version conflict: the current version is ${current_version}, the update was sent as version ${client_version}"
 }""",
+            "problem_body": '{"statusCode": ${status}, "message": ${detail}}',
             "absent": "404",
             "inject": ["/version/number"],
             "written": "number",
@@ -67,10 +73,10 @@ BUILT_IN: Mapping[str, Settings] = MappingProxyType(
             "weak_tags": True,
             "inject": ["/meta/version"],
             "written": "weak-tag",
-            "stale_body": '{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "412", "detail": ${detail}}',
-            "missing_body": '{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "428", "detail": ${detail}}',
-            "gone_body": '{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "${status}", "detail": ${detail}}',
-            "problem_body": '{"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "${status}", "detail": ${detail}}',
+            "stale_body": _SCIM_ERROR,
+            "missing_body": _SCIM_ERROR,
+            "gone_body": _SCIM_ERROR,
+            "problem_body": _SCIM_ERROR,
             "media_type": "application/scim+json",
         },
         "shared-tag": {
@@ -79,6 +85,7 @@ BUILT_IN: Mapping[str, Settings] = MappingProxyType(
             "missing": "require",
             "missing_body": '{"error": ${detail}}',
             "stale_body": '{"error": ${detail}}',
+            "problem_body": '{"error": ${detail}}',
             "safe_methods": "ignore",
         },
     }

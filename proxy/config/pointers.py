@@ -5,6 +5,7 @@ The rule of `forms.py` holds here too: a `check_` raises ValueError with what is
 
 import re
 
+from ..core.body_template import parse_body_template
 from ..core.dialect import IN_HEADER, Place, Token
 from ..core.naming import KeyTemplate, parse_key_template, parse_reference
 from ..core.pointer import Pointer, parse_pointer
@@ -13,25 +14,6 @@ from ..core.version import FieldSource
 DOCUMENT = "@"
 """How `members` names the document itself, whose pointer is empty."""
 
-NAMED_VALUES = frozenset(
-    {
-        "status",
-        "title",
-        "detail",
-        "next",
-        "path",
-        "url",
-        "route",
-        "current_tag",
-        "client_tag",
-        "current_version",
-        "client_version",
-        "representation",
-    }
-)
-"""What may stand as ${name} in the template of a body."""
-
-_NAMED_VALUE = re.compile(r"\$\{([^{}]*)\}?")
 # RFC 9110 §5.6.2: token = 1*tchar
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # RFC 9110 §8.3.1: media-type = type "/" subtype parameters
@@ -118,12 +100,8 @@ def check_representation(text: str) -> None:
 
 
 def check_body(text: str) -> None:
-    """Accept the template of a body, or nothing."""
-    for found in _NAMED_VALUE.finditer(text):
-        if not found[0].endswith("}"):
-            raise ValueError('has a "${" without its "}"')
-        if found[1] not in NAMED_VALUES:
-            raise ValueError(f"has {found[0]}, which is no named value ({', '.join(sorted(NAMED_VALUES))})")
+    """Accept the template of a body, or nothing. One that begins as JSON does must be JSON."""
+    parse_body_template(text, "application/json" if text.lstrip().startswith(("{", "[")) else "text/plain")
 
 
 def check_media_type(text: str) -> None:

@@ -59,17 +59,22 @@ MAX_ECHO_CHARS = 256
 
 
 def problem_document(
-    problem: Problem, detail: str, instance: bytes, received: Received | None = None, current: EntityTag | None = None
+    problem: Problem,
+    detail: str,
+    instance: bytes,
+    received: Received | None = None,
+    current: EntityTag | None = None,
+    status: int | None = None,
 ) -> bytes:
     """Make the body of an `application/problem+json` answer.
 
     `instance` is the path that was asked for. `current` is the tag that stands, and is only to be passed where this client has just been
-    allowed to read the resource.
+    allowed to read the resource. `status` None: the problem's own.
     """
     members: dict[str, object] = {
         "type": problem.type,
         "title": problem.title,
-        "status": problem.status,
+        "status": status or problem.status,
         "detail": detail,
         "instance": _text(instance),
         "next": problem.cure,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from .etag import EntityTag
 from .pointer import Pointer
 
 
@@ -86,6 +87,10 @@ class Dialect:
     members: Pointer | None = None
     post: Post = Post.ACTION
     is_weak: bool = False
+
+    def shown(self, tag: EntityTag) -> EntityTag:
+        """A tag as it goes out: within, all are strong."""
+        return EntityTag(tag.opaque, weak=True) if self.is_weak else tag
 
 
 STANDARD = Dialect()

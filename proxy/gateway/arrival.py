@@ -12,10 +12,11 @@ from aiohttp.http import HttpVersion10, HttpVersion11
 from ..core.conflict import Problem, Received
 from ..core.fields import UNDERSCORE, Field, RefusedField, RequestFields, read_answer_fields, read_request_fields
 from ..core.method import RefusedMethod, meant, parameters_of
-from ..core.precondition import NO_CONDITIONS, MalformedCondition, read_conditions
+from ..core.precondition import NO_CONDITIONS, Conditions, MalformedCondition
 from ..core.resource import ResourceKey, Routes, resource_key
 from ..core.roles import request_roles
 from ..core.target import RefusedTarget, Target, parse_target
+from ..core.token import read_fields
 from ..errors import BodyMalformed, BodyTooSlow
 from ..origin.port import Upstream
 from .exchange import Exchange
@@ -23,6 +24,7 @@ from .limits import BodyPace
 from .metrics import RouteMetrics
 from .options import SPECIAL, answer_here
 from .peer import Peer
+from .refusing import refuse_at
 from .reply import Reply, problem, status_line
 from .requestid import RequestIds
 from .rules import Rules
@@ -117,11 +119,14 @@ class Arrivals:
             if isinstance(meant_method, Reply):
                 return meant_method
             method, sent_method = meant_method, method
-        conditions = read_conditions(fields.conditions, time.time()) if fields.conditions and routed.rules.is_guarded else NO_CONDITIONS
+        conditions: Conditions | MalformedCondition = NO_CONDITIONS
+        if fields.conditions and routed.rules.is_guarded:
+            conditions = read_fields(fields.conditions, time.time(), routed.rules.dialect.compare)
         if isinstance(conditions, MalformedCondition):
             name = conditions.field.title()
             detail = f"The field {name.decode('ascii')} is malformed: {conditions.why}."
-            return problem(Problem.MALFORMED, detail, target.path, received=Received(name, conditions.value))
+            received = Received(name, conditions.value)
+            return refuse_at(routed.rules, target.path, Problem.MALFORMED, detail, target=target, received=received)
         body = ArrivingBody(request, fields, self._pace)
         if request.version == HttpVersion10:
             added, interim, fields.takes_trailers = self._via_of_10, None, False
@@ -145,7 +150,7 @@ class Arrivals:
         aliases = routed.rules.aliases
         target = aliases.admit(target)
         if isinstance(target, RefusedTarget):
-            return _refuse(request, f"The request target {target.why}.")
+            return _refuse(request, f"The request target {target.why}.", routed.rules)
         place = _Place(target, resource_key(aliases.fold(target)), routed, parameters_of(target.query))
         if request.raw_path.startswith("/"):
             if len(self._places) >= REMEMBERED_TARGETS:
@@ -158,16 +163,18 @@ def _raw_target(request: web.BaseRequest) -> bytes:
     return request.raw_path.encode("utf-8", "surrogateescape")
 
 
-def _refuse(request: web.BaseRequest, detail: str) -> Reply:
-    return problem(Problem.BAD_REQUEST, detail, _raw_target(request))
+def _refuse(request: web.BaseRequest, detail: str, rules: Rules | None = None) -> Reply:
+    """Refuse a head. `rules` None: its route is not known."""
+    target = _raw_target(request)
+    return problem(Problem.BAD_REQUEST, detail, target) if rules is None else refuse_at(rules, target, Problem.BAD_REQUEST, detail)
 
 
 def _method_meant(request: web.BaseRequest, fields: RequestFields, overrides: Sequence[Field], rules: Rules) -> bytes | Reply:
     """The method that a request to a guarded route means, as far as the route lets it mean another."""
     if fields.underscored is not None:
-        return _refuse(request, f"The field {fields.underscored.decode('latin-1')} {UNDERSCORE}.")
+        return _refuse(request, f"The field {fields.underscored.decode('latin-1')} {UNDERSCORE}.", rules)
     method = meant(request.method.encode("ascii"), (*overrides, *fields.overrides), rules.method_override)
-    return _refuse(request, method.why) if isinstance(method, RefusedMethod) else method
+    return _refuse(request, method.why, rules) if isinstance(method, RefusedMethod) else method
 
 
 class ArrivingBody:

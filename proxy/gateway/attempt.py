@@ -24,12 +24,14 @@ from .aftermath import Aftermath
 from .counting import Counting
 from .exchange import Exchange
 from .hearing import Heard
+from .injecting import put_version
 from .judging import judge
 from .lease import Lease
 from .metrics import RouteMetrics
 from .points import Point
+from .refusing import refuse
 from .replay import result_of
-from .reply import OUTCOME_UNKNOWN, Reply, problem, trailers_of
+from .reply import OUTCOME_UNKNOWN, Reply, trailers_of
 from .representation import Representations, Sighting
 from .rules import PutEtag, Unrecorded, Verify
 from .spool import Spool
@@ -84,7 +86,7 @@ class Attempt:
             if not self._may_be_sent or not isinstance(stopped, Exception):
                 raise
             _logger.exception("a write was stopped by a defect")
-            return problem(Problem.OUTCOME_UNKNOWN, "noclobber failed while the write was under way.", self._exchange.target.path)
+            return refuse(self._exchange, Problem.OUTCOME_UNKNOWN, "noclobber failed while the write was under way.")
 
     async def _reach(self, point: Point) -> None:
         if self._faults is not None:
@@ -106,7 +108,7 @@ class Attempt:
                 sighting = await self._representations.look(exchange, time.time())
             except OriginError:
                 await self._withdraw(None)
-                return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path), None
+                return refuse(exchange, Problem.NOT_SENT, "The backend could not show what stands."), None
             await self._reach(Point.VERIFIED)
             self._notice_out_of_band(sighting)
             if self._counting is not None:
@@ -125,12 +127,10 @@ class Attempt:
             except StoreError:
                 # It may have been executed all the same, so whether the record is still in doubt is not known either.
                 await self._tell(Kind.MARK)
-                return problem(Problem.STORE_AWAY, "The store did not answer.", exchange.target.path), None
+                return refuse(exchange, Problem.STORE_AWAY, "The store did not answer."), None
             if isinstance(answer, Fenced):
                 self._is_told = True
-                return problem(
-                    Problem.BUSY, "The lease ran out while the outcome of an earlier write was awaited.", exchange.target.path
-                ), None
+                return refuse(exchange, Problem.BUSY, "The lease ran out while the outcome of an earlier write was awaited."), None
             self._in_doubt = False
         return None, sighting
 
@@ -177,7 +177,7 @@ class Attempt:
             connection = await self._origin.reserve()
         except OriginError:
             await self._withdraw(sighting)
-            return problem(Problem.NOT_SENT, "No connection to the backend could be had.", self._exchange.target.path)
+            return refuse(self._exchange, Problem.NOT_SENT, "No connection to the backend could be had.")
         conditional = sighting is not None and sighting.is_native
         started = perf_counter()
         try:
@@ -185,7 +185,7 @@ class Attempt:
         except OriginError as failure:
             if failure.delivery is Delivery.NOT_SENT:
                 await self._withdraw(sighting)
-                return problem(Problem.NOT_SENT, "The write was not sent.", self._exchange.target.path)
+                return refuse(self._exchange, Problem.NOT_SENT, "The write was not sent.")
             return await self._unknown("The backend broke off before its answer began.")
         except TimeoutError:
             return await self._unknown("The backend did not answer in time; the request was reset.")
@@ -243,7 +243,7 @@ class Attempt:
 
     async def _unknown(self, detail: str) -> Reply:
         await self._mark()
-        return problem(Problem.OUTCOME_UNKNOWN, detail, self._exchange.target.path)
+        return refuse(self._exchange, Problem.OUTCOME_UNKNOWN, detail)
 
     async def _mark(self) -> None:
         self._exchange.outcome = Outcome.UNKNOWN.value
@@ -265,16 +265,19 @@ class Attempt:
         lines = []
         # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
         if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
-            lines.append(b"ETag: %b\r\n" % bytes(tag))
+            lines.append(b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag)))
         result = result_of(heard, lines) if exchange.replay_key and heard.is_whole else ""
         if not await self._tell(Kind.COMMIT, version, exchange.replay_key if result else "", result):
             # FENCED, or the store is gone: applied, but what stands now is not ours to name (protocol §5, W7).
             heard.fields.passing = [line for line in heard.fields.passing if not line.lower().startswith(b"cache-control:")]
             if exchange.rules.unrecorded is Unrecorded.UNKNOWN:
-                return problem(Problem.OUTCOME_UNKNOWN, "The write was applied, but not recorded.", exchange.target.path)
+                return refuse(exchange, Problem.OUTCOME_UNKNOWN, "The write was applied, but not recorded.")
             lines = [_NO_STORE]
-        elif self._counting is not None and self._counting.floor:
-            self._metrics.counters_raised.inc()
+        else:
+            if self._counting is not None and self._counting.floor:
+                self._metrics.counters_raised.inc()
+            if tag is not None and heard.is_whole:
+                await put_version(exchange, heard, tag, self._representations.max_tagged_bytes)
         if not exchange.names_a_state:
             self._metrics.unprotected_writes.inc()
         return heard.reply(lines, trailers_of(heard.answer, exchange.fields))

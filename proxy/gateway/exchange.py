@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..core.conflict import Received
+from ..core.dialect import Compare
 from ..core.fields import RequestFields
 from ..core.hops import Undone, has_marks
 from ..core.precondition import IF_MATCH, IF_NONE_MATCH, Conditions
@@ -49,6 +51,7 @@ class Exchange:
     `origin` is the backend of its route; None: the gateway's default.
     `view` is the target whose GET shows the resource where its own does not; empty: its own. `standing` is what the store said of the
     resource before the backend was asked, on a read of a counted route; None: it did not answer, or was not asked.
+    `claim` is the version that a write says it is based on, as it came; None where it came in If-Match, or did not come.
     """
 
     method: bytes
@@ -71,6 +74,7 @@ class Exchange:
     origin: Upstream | None = None
     view: bytes = b""
     standing: Snapshot | None = None
+    claim: Received | None = None
 
     @property
     def store_key(self) -> StoreKey:
@@ -88,6 +92,11 @@ class Exchange:
         conditions = self.conditions
         return not (conditions.if_match is None and conditions.if_none_match is None and conditions.if_unmodified_since is None)
 
+    @property
+    def _is_free(self) -> bool:
+        """Whether clients write tags in ways of their own."""
+        return self.rules.dialect.compare is not Compare.STRONG
+
     def undo(self, undone: Undone) -> None:
         """Go on with the conditions as they would have come without hops."""
         self.conditions = undone.conditions
@@ -103,8 +112,8 @@ class Exchange:
         conditions = fields.condition_lines
         if self.rules.safe_methods is SafeMethods.IGNORE:
             conditions = [line for line in conditions if line.lower().startswith(b"if-range:")]
-        elif conditions and self.rules.hop_tags is HopTags.UNDO and has_marks(self.conditions):
-            # The backend does not know a tag that a hop has marked: it would refuse what is judged to pass here.
+        elif conditions and (self._is_free or (self.rules.hop_tags is HopTags.UNDO and has_marks(self.conditions))):
+            # The backend does not know a tag that a hop has marked, or that has lost its quotes: it would refuse what passes here.
             conditions = [line for line in conditions if not line.lower().startswith(_LISTS)]
         return b"".join((*fields.passing, *fields.content, *conditions, *fields.range_lines, _IDENTITY, self.added))
 
@@ -119,8 +128,8 @@ class Exchange:
     def lines_to_write_conditionally(self) -> bytes:
         """The fields of a guarded write to a backend that enforces its own tags as well."""
         conditions = self.fields.condition_lines
-        if self.undone:
-            # The backend is told its own tag: the one that came bears the mark of a hop.
+        if self.undone or self.claim is not None or self._is_free:
+            # The backend is told its own tag: the one that came bears the mark of a hop, or is not written as RFC 9110 has it.
             conditions = [line for line in conditions if not line.lower().startswith(_LISTS)]
             for name, tags in ((IF_MATCH, self.conditions.if_match), (IF_NONE_MATCH, self.conditions.if_none_match)):
                 if isinstance(tags, tuple):

@@ -23,6 +23,7 @@ from .events import AccessLog
 from .exchange import Exchange
 from .limits import Refusal, Refuse, uncounted
 from .reading import Reading
+from .refusing import refuse
 from .reply import Reply, problem, send
 from .tunnel import Opened, Tunnels, pump
 from .writing import Writing
@@ -104,10 +105,10 @@ class Handler:
                 try:
                     reply = await self._answer(exchange, routed)
                 except BodyMalformed:
-                    reply = problem(Problem.BAD_REQUEST, "The body is not framed as its head says.", exchange.target.path)
+                    reply = refuse(exchange, Problem.BAD_REQUEST, "The body is not framed as its head says.")
                     keeps = False
                 except BodyTooSlow:
-                    reply = problem(Problem.TOO_SLOW, "The body did not arrive in time.", exchange.target.path)
+                    reply = refuse(exchange, Problem.TOO_SLOW, "The body did not arrive in time.")
                     keeps = False
                     self._refuse(Refusal.SLOW_BODY)
                     # Nor is the rest of it waited for, as it is for other refusals.
@@ -116,7 +117,7 @@ class Handler:
                     raise
                 except Exception:
                     request.protocol.logger.exception("noclobber failed")
-                    reply = problem(Problem.INTERNAL, "This is a defect of noclobber's.", exchange.target.path)
+                    reply = refuse(exchange, Problem.INTERNAL, "This is a defect of noclobber's.")
                     keeps = False
                 if reply.is_own:
                     self._grants.complete(exchange, reply)

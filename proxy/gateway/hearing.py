@@ -44,6 +44,12 @@ class Heard:
             raise
         self.is_whole = True
 
+    def replace(self, content: bytes) -> None:
+        """Put other content in the place of what the backend sent."""
+        if isinstance(self.content, Spool):
+            self.content.close()
+        self.content = content
+
     def reply(self, lines: list[bytes], trailers: Sequence[bytes] = ()) -> Reply:
         """Pass the answer on. One that was cut is cut for the client as well: it must not take a half for the whole."""
         answer, fields, content = self.answer, self.fields, self.content

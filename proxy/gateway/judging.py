@@ -2,10 +2,13 @@
 
 from ..core.conflict import Problem, Received
 from ..core.hops import undo_for_write
-from ..core.precondition import IF_NONE_MATCH, IF_UNMODIFIED_SINCE, Absent, Judgement, Present, Verdict, evaluate
+from ..core.json_text import read_json
+from ..core.precondition import IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, Absent, Judgement, Present, Verdict, evaluate
 from .exchange import Exchange
+from .injecting import with_version
 from .metrics import RouteMetrics
-from .reply import Reply, problem
+from .refusing import refuse
+from .reply import Reply
 from .representation import Sighting
 from .rules import HopTags, Missing, OnAbsent
 
@@ -36,7 +39,7 @@ def judge(exchange: Exchange, sighting: Sighting, metrics: RouteMetrics) -> Repl
     refusal = sighting.refusal
     if refusal is None or refusal.status >= 500:
         # Nothing was sent, and the client may safely know that: a 500 of the verifying GET would leave it in doubt.
-        return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path)
+        return refuse(exchange, Problem.NOT_SENT, "The backend could not show what stands.")
     return refusal
 
 
@@ -44,7 +47,7 @@ def required(exchange: Exchange, metrics: RouteMetrics) -> Reply:
     """Refuse a write that names no state, where the route asks for one (RFC 6585 §3)."""
     exchange.verdict = "required"
     metrics.count_conflict("missing")
-    return problem(Problem.REQUIRED, "This write names no state that it is based on.", exchange.target.path)
+    return refuse(exchange, Problem.REQUIRED, "This write names no state that it is based on.")
 
 
 def _rests_on_no_date(exchange: Exchange, sighting: Sighting) -> bool:
@@ -65,15 +68,26 @@ def _rests_on_a_young_date(exchange: Exchange, sighting: Sighting) -> bool:
 
 def _refusal(exchange: Exchange, sighting: Sighting, judgement: Judgement, metrics: RouteMetrics) -> Reply:
     because = judgement.because
-    received = Received(because.title(), b", ".join(exchange.fields.conditions.get(because, [])))
-    path = exchange.target.path
+    received = exchange.claim if because == IF_MATCH else None
+    received = received or Received(because.title(), b", ".join(exchange.fields.conditions.get(because, [])))
     if isinstance(sighting.current, Absent):
         metrics.count_conflict("gone")
         # A 404 may hide what this client must not see: what it sent is not held up to it, and any tag gets the same octets.
-        return problem(Problem.GONE, "Nothing is here (any more).", path)
+        return refuse(exchange, Problem.GONE, "Nothing is here (any more).")
     if because == IF_NONE_MATCH:
         metrics.count_conflict("exists")
-        return problem(Problem.EXISTS, "Something is here that the precondition excludes.", path, received=received, current=sighting.tag)
+        return refuse(
+            exchange, Problem.EXISTS, "Something is here that the precondition excludes.", received=received, current=sighting.tag
+        )
     metrics.count_conflict("stale")
     detail = "What is here now is not what the precondition names: someone else has changed it since."
-    return problem(Problem.STALE, detail, path, received=received, current=sighting.tag)
+    return refuse(exchange, Problem.STALE, detail, received=received, current=sighting.tag, representation=_what_stands(exchange, sighting))
+
+
+def _what_stands(exchange: Exchange, sighting: Sighting) -> bytes | None:
+    """The current representation as this client would read it, where it was kept for that and is JSON."""
+    if sighting.content is None or sighting.tag is None:
+        return None
+    if not exchange.rules.dialect.inject:
+        return None if read_json(sighting.content) is None else sighting.content
+    return with_version(exchange.rules.dialect, sighting.content, sighting.tag)

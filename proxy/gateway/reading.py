@@ -16,8 +16,10 @@ from ..errors import Delivery, OriginError, OriginTimeout
 from ..origin.port import OriginAnswer, OriginRequest
 from .counting import names_weakly, stands_unchanged
 from .exchange import Exchange
+from .injecting import Unwritten, changed_reply, has_place
 from .labels import Labels
-from .reply import Held, Reply, Streamed, Unsent, own_lines, problem, relay, trailers_of
+from .refusing import refuse
+from .reply import Held, Reply, Streamed, Unsent, own_lines, relay, trailers_of
 from .representation import REPRESENTATION_STATUSES, Representations
 from .rules import HopTags, SafeMethods
 from .spool import Spool
@@ -38,6 +40,7 @@ class Reading:
         self._representations = representations
         self._labels = labels
         self._natives: dict[ResourceKey, None] = {}
+        self._told = Unwritten()
         self.grants = representations.grants
 
     async def read(self, exchange: Exchange) -> Reply:
@@ -110,18 +113,19 @@ class Reading:
             answer.abandon()
             return await self.read(exchange)
         if exchange.rules.is_told_by_head:
-            return self._answer_by_head(exchange, answer, fields, asked)
+            tag = self._representations.tag_of_head(exchange, answer.fields, fields)
+            return await self._answer_known(exchange, answer, fields, tag, b"", asked)
         digest = None if asked == b"HEAD" else self._representations.digest(exchange, fields, answer.content_length)
         if digest is None:
             return self._answer_untagged(exchange, answer, fields, b"", asked)
         if answer.content_length is not None and answer.content_length <= self._representations.hold_limits.memory_bytes:
             content = await self._read_small(exchange, answer)
             digest.add(content)
-            return self._answer_held(exchange, answer, fields, digest, content)
+            return await self._answer_tagged(exchange, answer, fields, digest, content)
         spool = await self._hold(exchange, answer, digest)
         if spool.size_bytes > self._representations.max_tagged_bytes:
             return self._answer_untagged(exchange, answer, fields, spool, asked)
-        return self._answer_held(exchange, answer, fields, digest, spool)
+        return await self._answer_tagged(exchange, answer, fields, digest, spool)
 
     async def _answer_counted(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
         """Answer under the label that stood before. A range is not cut: an older label may be on a newer body."""
@@ -135,7 +139,25 @@ class Reading:
                 seen = digest.tag() if held.size_bytes <= self._representations.max_tagged_bytes else None
             if not stands_unchanged(exchange, version_of(seen)):
                 exchange.conditions = replace(exchange.conditions, if_none_match=None, if_modified_since=None)
-        return self._answer_untagged(exchange, answer, fields, held, asked, tag)
+        return await self._answer_known(exchange, answer, fields, tag, held, asked)
+
+    async def _answer_known(
+        self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag | None, held: bytes | Spool, asked: bytes
+    ) -> Reply:
+        """Answer under a tag that is known before the content is; it is only held where the version is to be written into it."""
+        if tag is None or not has_place(exchange, fields):
+            return self._answer_untagged(exchange, answer, fields, held, asked, tag)
+        if asked == b"HEAD":
+            # The version would change the length, and nobody knows the content.
+            reply = self._answer_untagged(exchange, answer, fields, held, asked, tag)
+            reply.body = Unsent(None) if isinstance(reply.body, Unsent) else reply.body
+            return reply
+        if not isinstance(held, Spool):
+            held = await self._hold(exchange, answer, None)
+        changed = None
+        if held.size_bytes <= self._representations.max_tagged_bytes:
+            changed = await self._answer_changed(exchange, answer, fields, tag, held)
+        return changed or self._answer_untagged(exchange, answer, fields, held, asked, tag)
 
     async def _read_small(self, exchange: Exchange, answer: OriginAnswer) -> bytes:
         arrived = answer.arrived()
@@ -148,13 +170,14 @@ class Reading:
         exchange.upstream_seconds += perf_counter() - started
         return content
 
-    async def _hold(self, exchange: Exchange, answer: OriginAnswer, digest: Digest) -> Spool:
-        """Take the content in, and digest it, until it ends or is too large to be tagged."""
+    async def _hold(self, exchange: Exchange, answer: OriginAnswer, digest: Digest | None) -> Spool:
+        """Take the content in, and digest it where it is to be, until it ends or is too large to be tagged."""
         spool = Spool(self._representations.hold_limits)
         started = perf_counter()
         try:
             while spool.size_bytes <= self._representations.max_tagged_bytes and (piece := await answer.read()):
-                digest.add(piece)
+                if digest is not None:
+                    digest.add(piece)
                 await spool.add(piece)
         except BaseException:
             spool.close()
@@ -176,17 +199,6 @@ class Reading:
             return refused
         return self._relay(exchange, answer, fields, asked)
 
-    def _answer_by_head(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
-        """Stream what a field of its head is the version of. The backend's own tag is dropped: tags of two makers never mix."""
-        tag = self._representations.tag_of_head(exchange, answer.fields, fields)
-        if tag is None:
-            return self._answer_untagged(exchange, answer, fields, b"", asked)
-        refused = self._refuse(exchange, self._judge(exchange, self._representations.present(fields, tag, time.time())), fields, tag)
-        if refused is not None:
-            answer.abandon()
-            return refused
-        return relay(answer, fields, [b"ETag: %b\r\n" % bytes(tag)], exchange.method)
-
     def _answer_untagged(
         self,
         exchange: Exchange,
@@ -197,10 +209,12 @@ class Reading:
         tag: EntityTag | None = None,
     ) -> Reply:
         """Stream what has a tag without being read, or none. The backend's own weak tag is dropped: tags of two makers never mix."""
+        if tag is None or (isinstance(held, Spool) and held.size_bytes > self._representations.max_tagged_bytes):
+            self._told.tell(exchange)
         current = self._representations.present(fields, tag, time.time())
         refused = self._refuse(exchange, self._judge(exchange, current), fields, tag)
         if tag is not None:
-            fields.passing = [*fields.passing, b"ETag: %b\r\n" % bytes(tag)]
+            fields.passing = [*fields.passing, b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag))]
         if refused is None and exchange.method != b"HEAD":
             lines = [*fields.passing, *fields.trailer_lines] if answer.content_length is None else fields.passing
             return Reply(answer.status, answer.reason, lines, Streamed(answer.content_length, held, answer), fields.date)
@@ -210,10 +224,33 @@ class Reading:
             answer.abandon()
         return refused or Reply(answer.status, answer.reason, fields.passing, Unsent(answer.content_length), fields.date)
 
+    async def _answer_tagged(
+        self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, digest: Digest, content: bytes | Spool
+    ) -> Reply:
+        """Answer with what is held, its version written into it where the route's clients look for it there."""
+        tag = digest.tag()
+        changed = None
+        if tag is not None and has_place(exchange, fields):
+            changed = await self._answer_changed(exchange, answer, fields, tag, content)
+        return changed or self._answer_held(exchange, answer, fields, digest, content)
+
+    async def _answer_changed(
+        self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag, content: bytes | Spool
+    ) -> Reply | None:
+        """Answer with the version written into what is held; None where that has no place for one."""
+        if exchange.has_conditions:
+            current = self._representations.present(fields, tag, time.time())
+            refused = self._refuse(exchange, self._judge(exchange, current), fields, tag)
+            if refused is not None:
+                if isinstance(content, Spool):
+                    content.close()
+                return refused
+        return await changed_reply(exchange, answer, fields, tag, content)
+
     def _answer_held(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, digest: Digest, content: bytes | Spool) -> Reply:
         size = len(content) if isinstance(content, bytes) else content.size_bytes
         tag = digest.tag()
-        tag_line = b"" if tag is None else b"ETag: %b\r\n" % bytes(tag)
+        tag_line = b"" if tag is None else b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag))
         if exchange.has_conditions or exchange.fields.ranges:
             current = self._representations.present(fields, tag, time.time())
             reply = self._refuse(exchange, self._judge(exchange, current), fields, tag)
@@ -244,14 +281,14 @@ class Reading:
         if judgement.verdict is Verdict.NOT_MODIFIED:
             lines = lines_of_304(fields.passing)
             if tag is not None:
-                lines.append(b"ETag: %b\r\n" % bytes(tag))
+                lines.append(b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag)))
             return Reply(304, b"", lines, None, fields.date)
         if judgement.verdict is not Verdict.FAILED:
             return None
         because = judgement.because
         received = Received(because.title(), b", ".join(exchange.fields.conditions[because]))
         detail = "What is here now is not what the precondition names."
-        return problem(Problem.STALE, detail, exchange.target.path, received=received, current=tag)
+        return refuse(exchange, Problem.STALE, detail, received=received, current=tag)
 
     def _cut(
         self, exchange: Exchange, current: Present, fields: AnswerFields, tag_line: bytes, content: bytes | Spool, size: int
@@ -282,7 +319,7 @@ def backend_failed(exchange: Exchange, failure: OriginError) -> Reply:
     """Tell a reader that the backend failed: 504 if it was too slow, 502 otherwise. Nothing of the failure's text is shown."""
     exchange.outcome = "backend failed"
     if isinstance(failure, OriginTimeout):
-        return problem(Problem.BACKEND_SLOW, "The backend took too long.", exchange.target.path)
+        return refuse(exchange, Problem.BACKEND_SLOW, "The backend took too long.")
     if failure.delivery is Delivery.NOT_SENT:
-        return problem(Problem.BACKEND_NONSENSE, "The backend cannot be reached.", exchange.target.path)
-    return problem(Problem.BACKEND_NONSENSE, "The backend broke off, or what it sent was not HTTP.", exchange.target.path)
+        return refuse(exchange, Problem.BACKEND_NONSENSE, "The backend cannot be reached.")
+    return refuse(exchange, Problem.BACKEND_NONSENSE, "The backend broke off, or what it sent was not HTTP.")

@@ -223,17 +223,36 @@ def problem(
     current: EntityTag | None = None,
     retry_after_seconds: float = RETRY_AFTER_SECONDS,
     lines: Iterable[bytes] = (),
+    status: int | None = None,
 ) -> Reply:
-    """Answer with a problem document. A 429 or 503, and a duplicate's 409, says when to come back; `current` goes into ETag too."""
-    document = problem_document(kind, detail, instance, received, current)
-    head = [b"Content-Type: application/problem+json\r\n", b"Cache-Control: no-store\r\n", *lines]
+    """Answer with a problem document; `current` goes into ETag too. `status` None: the problem's own."""
+    status = status or kind.status
+    document = problem_document(kind, detail, instance, received, current, status)
+    return own_answer(kind, status, _PROBLEM_TYPE, document, current=current, retry_after_seconds=retry_after_seconds, lines=lines)
+
+
+_PROBLEM_TYPE = b"application/problem+json"
+
+
+def own_answer(
+    kind: Problem,
+    status: int,
+    media_type: bytes,
+    body: bytes,
+    *,
+    current: EntityTag | None = None,
+    retry_after_seconds: float = RETRY_AFTER_SECONDS,
+    lines: Iterable[bytes] = (),
+) -> Reply:
+    """An answer of noclobber's own, whatever its body is written in. A 429 or 503, and a duplicate's 409, says when to come back."""
+    head = [b"Content-Type: %b\r\n" % media_type, b"Cache-Control: no-store\r\n", *lines]
     if kind.status in (429, 503) or kind is Problem.IN_FLIGHT:
         head.append(b"Retry-After: %d\r\n" % max(1, -int(-retry_after_seconds // 1)))
     if current is not None:
         head.append(b"ETag: %b\r\n" % bytes(current))
     if kind is Problem.OUTCOME_UNKNOWN:
         head.append(OUTCOME_UNKNOWN)
-    return Reply(kind.status, b"", head, document, is_own=True)
+    return Reply(status, b"", head, body, is_own=True)
 
 
 OUTCOME_UNKNOWN = b"Noclobber-Outcome: unknown\r\n"

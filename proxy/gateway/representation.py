@@ -22,6 +22,7 @@ from ..errors import OriginError
 from ..origin.port import Interim, Origin, OriginAnswer, OriginRequest
 from .exchange import Exchange
 from .grants import Grants
+from .refusing import shows_what_stands
 from .reply import Held as HeldBody
 from .reply import Reply, own_lines
 from .spool import Spool, SpoolLimits
@@ -42,7 +43,8 @@ class Sighting:
     """What a look at a resource found. `refusal` is the backend's own answer where it showed no representation.
 
     `content_tag` is what the content alone would be tagged with; None where that was not worth reading it. `maker` made the tag.
-    `own_etag` is the backend's own, where ours stands in its place; None where it sent none, or several.
+    `own_etag` is the backend's own, where ours stands in its place; None where it sent none, or several. `content` is what stands, where
+    the route's answer to a stale write shows it.
     """
 
     current: Current
@@ -51,6 +53,7 @@ class Sighting:
     content_tag: EntityTag | None = None
     maker: Backend = Backend.OURS
     own_etag: bytes | None = None
+    content: bytes | None = None
 
     @property
     def tag(self) -> EntityTag | None:
@@ -177,24 +180,32 @@ class Representations:
             content_tag = await self._skim(exchange, fields, answer)
             return Sighting(self.present(fields, tag, now), True, content_tag=content_tag, maker=self.native_marks(exchange.key))
         digest = self.digest(exchange, fields, answer.content_length)
+        kept = bytearray() if shows_what_stands(exchange.rules.dialect) else None
         if exchange.rules.is_told_by_head:
             tag = self.tag_of_head(exchange, answer.fields, fields)
+            if kept is not None and not await self._feed(answer, None, kept):
+                kept = None
             await self._skim(exchange, fields, answer)
-        elif digest is not None and await self._feed(answer, digest):
+        elif digest is not None and await self._feed(answer, digest, kept):
             tag = digest.tag()
         else:
+            kept = None
             answer.abandon()
         own_etag = fields.etags[0] if len(fields.etags) == 1 else None
-        return Sighting(self.present(fields, tag, now), False, content_tag=tag, own_etag=own_etag)
+        content = None if kept is None else bytes(kept)
+        return Sighting(self.present(fields, tag, now), False, content_tag=tag, own_etag=own_etag, content=content)
 
-    async def _feed(self, answer: OriginAnswer, digest: Digest) -> bool:
-        """Digest the content without keeping it; False when it turns out too large to be tagged."""
+    async def _feed(self, answer: OriginAnswer, digest: Digest | None, kept: bytearray | None) -> bool:
+        """Digest the content, keeping it only where it is asked for; False when it turns out too large to be tagged."""
         size = 0
         while piece := await answer.read():
             size += len(piece)
             if size > self.max_tagged_bytes:
                 return False
-            digest.add(piece)
+            if digest is not None:
+                digest.add(piece)
+            if kept is not None:
+                kept += piece
         return True
 
     async def _skim(self, exchange: Exchange, fields: AnswerFields, answer: OriginAnswer) -> EntityTag | None:

@@ -9,6 +9,7 @@ import time
 from time import perf_counter
 
 from ..core.conflict import Problem
+from ..core.dialect import Place
 from ..core.etag import Wildcard
 from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
 from ..core.precondition import NO_CONDITIONS
@@ -17,6 +18,7 @@ from ..core.version import Strategy, is_named, may_be_named, version_of
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from ..store.port import StoreKey
 from .attempt import Attempt
+from .claiming import claim_in_body, claim_in_query
 from .counting import labelled, shows_something
 from .exchange import METHODS_WITH_BODY, Exchange
 from .judging import judge, required
@@ -25,8 +27,9 @@ from .lease import Leases
 from .limits import Refusal, Refuse, uncounted
 from .metrics import RouteMetrics
 from .principal import Share
+from .refusing import refuse
 from .replay import idempotency_keys, replay, replay_key
-from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply, problem
+from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply
 from .representation import Representations
 from .rules import Missing, OnStoreLoss
 from .spool import Spool, SpoolLimits, take
@@ -61,7 +64,8 @@ class Writing:
 
     async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
         """Answer a write. What can be judged from the head is judged before the body is asked for."""
-        refused = self._refuse_by_head(exchange, metrics)
+        refused = claim_in_query(exchange) if exchange.rules.dialect.token.place is Place.QUERY else None
+        refused = refused or self._refuse_by_head(exchange, metrics)
         if refused is None and exchange.fields.expectations:
             refused = await self._refuse_before_the_body(exchange, metrics)
         if refused is not None:
@@ -69,7 +73,7 @@ class Writing:
         with self._share.of(exchange) as has_place:
             if not has_place:
                 self._refuse(Refusal.PRINCIPAL)
-                return problem(Problem.TOO_MANY_WRITES, "Too many writes with these credentials are under way.", exchange.target.path)
+                return refuse(exchange, Problem.TOO_MANY_WRITES, "Too many writes with these credentials are under way.")
             return await self._take_and_run(exchange, metrics)
 
     async def _take_and_run(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
@@ -79,10 +83,18 @@ class Writing:
             return self._too_large(exchange, too_large.limit_bytes)
         except SpoolFailed as failure:
             _logger.error("a body could not be spooled: %s", failure)
-            return problem(Problem.NO_ROOM, "The body could not be put on disk.", exchange.target.path)
+            return refuse(exchange, Problem.NO_ROOM, "The body could not be put on disk.")
         keys = idempotency_keys(exchange)
         if keys:
             exchange.replay_key = await replay_key(exchange, keys[0], body)
+        claimed = await self._claim(exchange, body, metrics)
+        if claimed is not body and isinstance(body, Spool):
+            body.close()
+        if isinstance(claimed, Reply):
+            return claimed
+        return await self._run_whatever_comes(exchange, claimed, metrics)
+
+    async def _run_whatever_comes(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
         task = self._tasks.start(self._run(exchange, body, metrics))
         try:
             return await asyncio.shield(task)
@@ -90,20 +102,19 @@ class Writing:
             if not task.cancelled():
                 raise  # It is the client that has left.
         if exchange.outcome:
-            return problem(Problem.OUTCOME_UNKNOWN, "noclobber was stopped while the write was under way.", exchange.target.path)
-        return problem(Problem.DRAINING, "noclobber was stopped before the write was sent.", exchange.target.path)
+            return refuse(exchange, Problem.OUTCOME_UNKNOWN, "noclobber was stopped while the write was under way.")
+        return refuse(exchange, Problem.DRAINING, "noclobber was stopped before the write was sent.")
 
     # ---- W0, W1 -------------------------------------------------------------------------------------------------------------------
 
     def _refuse_by_head(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
-        path = exchange.target.path
         if exchange.fields.has_content_range and exchange.method == b"PUT":
             # RFC 9110 §14.5: it must not be taken for the whole state.
-            return problem(Problem.BAD_REQUEST, "A PUT of a part (Content-Range) is not supported.", path)
+            return refuse(exchange, Problem.BAD_REQUEST, "A PUT of a part (Content-Range) is not supported.")
         keys = idempotency_keys(exchange)
         if len(keys) > 1 or b"" in keys:
-            return problem(Problem.BAD_REQUEST, "There must be one Idempotency-Key, and it must not be empty.", path)
-        if exchange.rules.missing is Missing.REQUIRE and not exchange.names_a_state:
+            return refuse(exchange, Problem.BAD_REQUEST, "There must be one Idempotency-Key, and it must not be empty.")
+        if exchange.rules.dialect.token.place is not Place.BODY and _lacks_a_state(exchange):
             return required(exchange, metrics)
         if (exchange.body.size_bytes or 0) > self._body_limits.max_bytes:
             return self._too_large(exchange, self._body_limits.max_bytes)
@@ -120,7 +131,17 @@ class Writing:
 
     def _too_large(self, exchange: Exchange, limit_bytes: int) -> Reply:
         self._refuse(Refusal.BODY)
-        return problem(Problem.TOO_LARGE, f"The body is larger than {limit_bytes} bytes.", exchange.target.path)
+        return refuse(exchange, Problem.TOO_LARGE, f"The body is larger than {limit_bytes} bytes.")
+
+    async def _claim(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply | bytes | Spool | None:
+        """The body as the backend is to have it, and a look at the version in it; a reply where that forbids the write already."""
+        dialect = exchange.rules.dialect
+        if dialect.token.place is not Place.BODY and not dialect.inject:
+            return body
+        claimed = await claim_in_body(exchange, body, self._representations.max_tagged_bytes)
+        if not isinstance(claimed, Reply) and _lacks_a_state(exchange):
+            return required(exchange, metrics)
+        return claimed
 
     async def _take_body(self, exchange: Exchange) -> bytes | Spool | None:
         """Have the body whole before the lease is taken: a slow client never holds one."""
@@ -161,10 +182,10 @@ class Writing:
             return refused
         if leases.is_crowded(key):
             self._refuse(Refusal.WAITERS)
-            busy = problem(Problem.BUSY, "Too many writes of this resource are waiting.", exchange.target.path)
+            busy = refuse(exchange, Problem.BUSY, "Too many writes of this resource are waiting.")
             return await self._unless_refused(exchange, metrics, busy)
         if not await leases.take_turn(key, until):
-            busy = problem(Problem.BUSY, "The writes of this resource that came earlier take too long.", exchange.target.path)
+            busy = refuse(exchange, Problem.BUSY, "The writes of this resource that came earlier take too long.")
             return await self._unless_refused(exchange, metrics, busy)
         try:
             # While this writer waited, another may have made its tag stale.
@@ -200,7 +221,7 @@ class Writing:
         try:
             sighting = await self._representations.look(exchange, time.time())
         except OriginError:
-            return problem(Problem.NOT_SENT, "The backend could not show what stands.", exchange.target.path)
+            return refuse(exchange, Problem.NOT_SENT, "The backend could not show what stands.")
         if is_counted and shows_something(sighting):
             tag = self._labels.tag(standing, exchange.rules.numbers)
             if tag is None:
@@ -214,7 +235,7 @@ class Writing:
         if exchange.rules.strategy is Strategy.REVISION:
             mode = OnStoreLoss.DENY  # Without the store nothing tells one state from the next.
         if mode is OnStoreLoss.DENY or (mode is OnStoreLoss.VERIFY_ONLY and self._representations.salt is None):
-            return await self._unless_refused(exchange, metrics, problem(Problem.STORE_AWAY, detail, exchange.target.path))
+            return await self._unless_refused(exchange, metrics, refuse(exchange, Problem.STORE_AWAY, detail))
         if mode is OnStoreLoss.OPEN:
             exchange.conditions = NO_CONDITIONS
         metrics.store_loss_writes.inc()
@@ -236,15 +257,15 @@ class Writing:
             metrics.lease_wait.observe(self._leases.clock() + self._leases.times.lease_wait_seconds - until)
         if isinstance(lease, GraceRunning):
             detail = "The store's history has just begun anew, and writes granted before that may still be under way."
-            grace = problem(Problem.GRACE, detail, exchange.target.path, retry_after_seconds=lease.seconds)
+            grace = refuse(exchange, Problem.GRACE, detail, retry_after_seconds=lease.seconds)
             return await self._unless_refused(exchange, metrics, grace)
         if isinstance(lease, Busy):
-            busy = problem(Problem.BUSY, "Another write of this resource is under way.", exchange.target.path)
+            busy = refuse(exchange, Problem.BUSY, "Another write of this resource is under way.")
             return await self._unless_refused(exchange, metrics, busy)
         if isinstance(lease, InFlight):
             return _in_flight(exchange, lease.seconds)
         if isinstance(lease, Reused):
-            return problem(Problem.KEY_REUSED, "What was sent under this key before had another body.", exchange.target.path)
+            return refuse(exchange, Problem.KEY_REUSED, "What was sent under this key before had another body.")
         if isinstance(lease, Replayed):
             metrics.own_writes.inc()
             exchange.outcome = "replayed"
@@ -252,9 +273,13 @@ class Writing:
         return await Attempt(exchange, body, lease, self._representations, metrics).run()
 
 
+def _lacks_a_state(exchange: Exchange) -> bool:
+    return exchange.rules.missing is Missing.REQUIRE and not exchange.names_a_state
+
+
 def _in_flight(exchange: Exchange, seconds: float = RETRY_AFTER_SECONDS) -> Reply:
     detail = "A request with this Idempotency-Key has not been answered yet."
-    return problem(Problem.IN_FLIGHT, detail, exchange.target.path, retry_after_seconds=seconds)
+    return refuse(exchange, Problem.IN_FLIGHT, detail, retry_after_seconds=seconds)
 
 
 def _is_likely_stale(exchange: Exchange, remembered: Version) -> bool:
