@@ -132,8 +132,9 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
             log = AccessLog(sys.stdout.buffer)
             stack.callback(log.flush)
         unrouted = routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics, origin)
+        known = [route.known for route in config.routes]
         routes = Routes(
-            ((route.template, routed(route, metrics, upstreams[route.upstream])) for route in config.routes),
+            ((route.pattern, routed(route, metrics, upstreams[route.upstream], known)) for route in config.routes),
             lambda each: each.rules.aliases,
         )
         server = config.server
@@ -152,8 +153,8 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
             config.limits.max_in_flight,
             tunnels,
         )
-        known = Clients(forwarding, ids, server.proxy_protocol)
-        clients = ClientServer(handler, _connection_limits(config), refuse, known)
+        peers = Clients(forwarding, ids, server.proxy_protocol)
+        clients = ClientServer(handler, _connection_limits(config), refuse, peers)
         metrics.observe(lambda: handler.in_flight, lambda: float(readiness.is_ready()), lambda: clients.open)
         tasks.start(readiness.watch())
         certificates = _certificates(config)

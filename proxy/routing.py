@@ -1,14 +1,17 @@
 """Routing: from the routes of the configuration to what the gateway goes by."""
 
+from collections.abc import Sequence
+
 from .config import Route
+from .core.references import Known, resolved
 from .gateway.arrival import RoutedRules
 from .gateway.metrics import Metrics, RouteMetrics
 from .gateway.rules import Rules
 from .origin.port import Upstream
 
 
-def routed(route: Route, metrics: Metrics, origin: Upstream) -> RoutedRules:
-    """One route, with its counters and its backend."""
+def routed(route: Route, metrics: Metrics, origin: Upstream, known: Sequence[Known] = ()) -> RoutedRules:
+    """One route, with its counters and its backend. `known` are all routes: what this one says of others is looked for among them."""
     rules = Rules(
         name=route.name,
         strategy=route.strategy,
@@ -28,9 +31,9 @@ def routed(route: Route, metrics: Metrics, origin: Upstream) -> RoutedRules:
         method_override=route.method_override,
         dialect=route.manners,
         naming=route.naming,
-        changes=route.other_resources,
+        changes=tuple(resolved(each, known) for each in route.other_resources),
         representation=route.shown_at,
-        member=route.member_reference,
+        member=None if route.member_reference is None else resolved(route.member_reference, known),
         ignored=route.ignored,
         field=route.field_source,
         numbers=route.first_version,
@@ -43,4 +46,4 @@ def routed(route: Route, metrics: Metrics, origin: Upstream) -> RoutedRules:
         write_timeout_seconds=route.write_timeout_seconds,
         lease_wait_seconds=route.lease_wait_seconds,
     )
-    return RoutedRules(rules, RouteMetrics(metrics, route.name), origin)
+    return RoutedRules(rules, RouteMetrics(metrics, route.name), origin, route.template if route.template.parameters else None)

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 
-from ..core.resource import Template, parse_template
 from ..core.target import RefusedTarget, parse_target
+from ..core.template import parse_template
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 # Underscores are no part of a host name by RFC 1123, but container networks give such names out.
@@ -249,16 +249,6 @@ def check_parameter(text: str) -> None:
     """Accept the name of a parameter of a query, as it is when decoded."""
     if not text or text != text.strip() or any(char in text for char in "&;=\0"):
         raise ValueError("is empty, has spaces around it, or holds one of & ; = NUL")
-
-
-def covers(earlier: Template, later: Template) -> bool:
-    """Tell whether earlier takes every path that later would: later is then never reached, because the first match wins."""
-    depth = len(earlier.segments)
-    if len(later.segments) < depth or not (earlier.has_tail or (len(later.segments) == depth and not later.has_tail)):
-        return False
-    pairs = zip(earlier.segments, later.segments, strict=False)
-    # A parameter stands for a segment that is not empty.
-    return all(left == right or (left is None and right != b"") for left, right in pairs)
 
 
 def masked(text: str) -> str:

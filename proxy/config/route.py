@@ -6,7 +6,8 @@ from ..core.alias import Aliases, Case, PathParameters, Query, TrailingSlash
 from ..core.dialect import Dialect
 from ..core.method import MethodOverride
 from ..core.naming import KeyTemplate, Naming, Reference, parse_reference
-from ..core.resource import Template, parse_template
+from ..core.references import Known
+from ..core.template import Pattern, Template, parse_template
 from .forms import check_group, check_name, check_parameter, check_suffix, check_template
 from .notes import formed, listed, plain
 from .pointers import check_host, check_key_template, check_method, check_reference, check_representation, parse_representation
@@ -156,9 +157,19 @@ class Route(Protection, frozen=True, kw_only=True):
         return parse_template(self.path)
 
     @property
+    def pattern(self) -> Pattern:
+        """Which requests it is for."""
+        return Pattern(self.template, self.host.lower().encode("ascii"), frozenset(method.encode("ascii") for method in self.methods))
+
+    @property
     def naming(self) -> Naming | None:
         """How `group` and `key` name its resources; None where their paths do."""
-        return Naming.of(self.group, self.key, self.template)
+        return Naming.of(self.group, self.key, self.template, self.aliases)
+
+    @property
+    def known(self) -> Known:
+        """What others can refer to it by."""
+        return Known(self.pattern, self.group, self.naming, self.aliases)
 
     @property
     def other_resources(self) -> tuple[Reference, ...]:

@@ -7,9 +7,9 @@ import msgspec
 from .choices import OnStoreLoss, Verify, Writers
 from .dialect import STANDARD
 from .dialects import Dialects
-from .forms import covers
 from .keys import meant, shown
 from .mistakes import Mistakes
+from .overlap import covers
 from .reading import Reading, Section
 from .required import check_required
 from .route import EVERYTHING, Route
@@ -79,7 +79,7 @@ def _check_route(mistakes: Mistakes, section: Section, route: Route, earlier: Se
     if namesake is not None:
         what = f"is taken by the route in line {namesake.place.line}"
         mistakes.add(section.place_of("name"), f"{section.name}.name", what, read=shown(route.name), allowed="a name of its own")
-    cover = next(((other, built) for other, built in earlier if covers(built.template, route.template)), None)
+    cover = next(((other, built) for other, built in earlier if covers(built.pattern, route.pattern)), None)
     if cover is not None:
         what = f"is never reached: the route in line {cover[0].place.line} takes all of it first"
         allowed = f"a path that {shown(cover[1].path)} does not take, or this route above that one"

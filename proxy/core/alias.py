@@ -62,7 +62,7 @@ def query_pairs(query: bytes) -> list[tuple[bytes, bytes]]:
         if piece:
             name, _, value = piece.replace(b"+", b" ").partition(b"=")
             # PHP drops the spaces around a name, and whatever stands behind a NUL.
-            pairs.append((_unquote(name).partition(b"\0")[0].strip(), _unquote(value)))
+            pairs.append((unquote(name).partition(b"\0")[0].strip(), unquote(value)))
     return pairs
 
 
@@ -96,7 +96,7 @@ class Aliases:
         if not target.query or self.query is Query.IGNORED:
             return path
         pairs = sorted(self._named_pairs(target.query), key=lambda pair: pair[0])
-        folded = b"&".join(b"%b=%b" % (_quote(name, _UNRESERVED), _quote(value, _UNRESERVED)) for name, value in pairs)
+        folded = b"&".join(b"%b=%b" % (quote(name, _UNRESERVED), quote(value, _UNRESERVED)) for name, value in pairs)
         return path + b"?" + folded if folded else path
 
     def fold_path(self, path: bytes) -> bytes:
@@ -104,8 +104,8 @@ class Aliases:
         is_blind = self.case is Case.INSENSITIVE
         if b"%" in path or is_blind:
             # RFC 3986 §2.2 tells "%2C" from ",", and hardly any backend does. What would make another path of it has been refused.
-            plain = _unquote(path)
-            path = _quote(_fold_case(plain) if is_blind else plain, _OF_A_PATH)
+            plain = unquote(path)
+            path = quote(fold_case(plain) if is_blind else plain, _OF_A_PATH)
         if self.trailing_slash is TrailingSlash.IGNORED and path != b"/":
             path = path.removesuffix(b"/")
         return self._without_suffix(path)
@@ -127,7 +127,7 @@ class Aliases:
             return path
         suffixes = [suffix.encode() for suffix in self.suffixes]
         if self.case is Case.INSENSITIVE:
-            suffixes = [_quote(_fold_case(suffix), _OF_A_PATH) for suffix in suffixes]
+            suffixes = [quote(fold_case(suffix), _OF_A_PATH) for suffix in suffixes]
         while True:
             shorter = min((path.removesuffix(suffix) for suffix in suffixes), key=len)
             if shorter == path or shorter.endswith(b"/"):
@@ -138,11 +138,11 @@ class Aliases:
         pairs = query_pairs(query)
         names = self.query
         if self.case is Case.INSENSITIVE:
-            pairs = [(_fold_case(name), _fold_case(value)) for name, value in pairs]
+            pairs = [(fold_case(name), fold_case(value)) for name, value in pairs]
         if isinstance(names, tuple):
             wanted = {name.encode() for name in names}
             if self.case is Case.INSENSITIVE:
-                wanted = {_fold_case(name) for name in wanted}
+                wanted = {fold_case(name) for name in wanted}
             pairs = [pair for pair in pairs if pair[0] in wanted]
         return pairs
 
@@ -151,14 +151,16 @@ EXACT = Aliases()
 """No aliases beyond those of every target: escapes are what they stand for, and the query tells nothing apart."""
 
 
-def _fold_case(text: bytes) -> bytes:
+def fold_case(text: bytes) -> bytes:
     """Fold as file systems do that keep case and ignore it: by Unicode where it is UTF-8."""
     return text.decode("utf-8", "surrogateescape").casefold().encode("utf-8", "surrogateescape")
 
 
-def _unquote(text: bytes) -> bytes:
+def unquote(text: bytes) -> bytes:
+    """Undo every escape."""
     return _ESCAPE.sub(lambda escape: bytes((int(escape[1], 16),)), text)
 
 
-def _quote(text: bytes, kept: frozenset[int]) -> bytes:
+def quote(text: bytes, kept: frozenset[int] = _UNRESERVED) -> bytes:
+    """Escape (RFC 3986 §2.1) every byte of text that is not one of kept."""
     return b"".join(b"%c" % byte if byte in kept else b"%%%02X" % byte for byte in text)

@@ -5,16 +5,22 @@ routes with one group and one template value name one resource: several URLs, on
 """
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, assert_never
 
-from .pointer import Pointer, parse_pointer
-from .resource import Template
+from .alias import EXACT, Aliases, Case, fold_case, quote, unquote
+from .pointer import NOTHING, Pointer, parse_pointer, write_pointer
+from .resource import ResourceKey, resource_key
+from .template import Form, Template
 
 # A placeholder: parameter / "query:" name / "header:" name / "body:" pointer, in braces.
 _PLACEHOLDER = re.compile(r"\{(?:(?P<kind>query|header|body):)?(?P<name>[^{}]*)\}")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
+_NO_SEGMENT = frozenset({b"", b".", b".."})
+# What Python's int() and the number fields of Django, DRF, Rails and PHP take for a whole number that is not below 0.
+_WHOLE = re.compile(rb"\+?[0-9](?:_?[0-9])*(?:\.0*)?")
 
 
 class Source(Enum):
@@ -94,17 +100,121 @@ def parse_reference(text: str) -> Reference:
     return Reference(found["group"], parse_key_template(found["template"]))
 
 
+class Sources(Protocol):
+    """Where the parts of a key are taken from."""
+
+    def parameter(self, name: str) -> bytes:
+        """The segment of the path that a parameter stands for, folded."""
+
+    def query(self, name: str) -> Sequence[bytes]:
+        """The values of a parameter of the query, decoded."""
+
+    def header(self, name: str) -> Sequence[bytes]:
+        """The values of a field of the head. `name` is in lower case."""
+
+    def body(self, pointer: Pointer) -> object:
+        """A value of the body's JSON; NOTHING where it has none, or is no JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unnamed:
+    """What a key is to be made of is not there. `why` is a sentence."""
+
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a route names its resources: each value of `template` is one of them within `scope`, which begins no path and no other scope."""
+    """How resources are named: each value of `template` is one of them within `scope`, which begins no path and no other scope.
+
+    `scope` empty: the template is that of a path, and the resource is the one at that path by the route of `path` and `aliases`.
+    """
 
     scope: bytes
     template: KeyTemplate
+    aliases: Aliases = EXACT
+    path: Template | None = None
 
     @classmethod
-    def of(cls, group: str, key: str, path: Template) -> "Naming | None":
+    def of(cls, group: str, key: str, path: Template, aliases: Aliases = EXACT) -> "Naming | None":
         """The naming that a route asks for; None where the path alone names its resources. Raise ValueError as `parse_key_template`."""
         if not group and not key:
             return None
         template = parse_key_template(key or "/".join(f"{{{parameter.name}}}" for parameter in path.parameters))
-        return cls(f"{group}:".encode() if group else f"={path.text}?".encode(), template)
+        return cls(f"{group}:".encode() if group else f"={path.text}?".encode(), template, aliases, path)
+
+    def key(self, sources: Sources) -> ResourceKey | Unnamed:
+        """The key of the resource that a request is about."""
+        if not self.scope:
+            path = filled(self.template, sources)
+            if isinstance(path, Unnamed):
+                return path
+            folded = self.aliases.fold_path(path)
+            return resource_key(folded if self.path is None else self.path.canonical(folded))
+        is_blind = self.aliases.case is Case.INSENSITIVE
+        text = filled(self.template, sources, lambda value: canonical_value(fold_case(value) if is_blind else value))
+        return text if isinstance(text, Unnamed) else ResourceKey(self.scope + text)
+
+
+def filled(template: KeyTemplate, sources: Sources, spelling: Callable[[bytes], bytes] = bytes) -> bytes | Unnamed:
+    """A template with its values put in, as `spelling` spells them, and escaped: none is taken for what stands around it."""
+    pieces: list[bytes] = []
+    for part in template.parts:
+        value = _value(part, sources)
+        if isinstance(value, Unnamed):
+            return value
+        value = spelling(value)
+        # The rest of a path may be empty, and the others of its segments never are.
+        if value in _NO_SEGMENT and part.source is not Source.PATH:
+            return Unnamed(f"{_called(part)} is {'a dot segment' if value else 'empty'}, and the resource is known by it.")
+        pieces += (part.literal.encode(), quote(value))
+    return b"".join((*pieces, template.tail.encode()))
+
+
+def canonical_value(value: bytes) -> bytes:
+    """One spelling for those of a value that backends take for the same: of a whole number, and of a UUID.
+
+    Frameworks read " 7", "+7", "007" and 7.0 as 7. Two values that are made one here cost a wait; one that is left as two, an update.
+    """
+    stripped = value.strip()
+    if _WHOLE.fullmatch(stripped):
+        digits = stripped.partition(b".")[0].replace(b"_", b"").lstrip(b"+").lstrip(b"0")
+        return digits or b"0"
+    return Form.UUID.canonical(stripped)
+
+
+def _value(part: Part, sources: Sources) -> bytes | Unnamed:
+    match part.source:
+        case Source.PATH:
+            return unquote(sources.parameter(part.name))
+        case Source.QUERY:
+            found = sources.query(part.name)
+        case Source.HEADER:
+            found = sources.header(part.name)
+        case Source.BODY:
+            value = sources.body(part.pointer)
+            if isinstance(value, str):
+                return value.encode("utf-8", "surrogatepass")
+            if isinstance(value, int) and not isinstance(value, bool):
+                return b"%d" % value
+            what = "is missing" if value is NOTHING else "is neither a text nor a number"
+            return Unnamed(f"{_called(part)} {what}, and the resource is known by it.")
+        case _:
+            assert_never(part.source)
+    if len(found) == 1:
+        return found[0]
+    return Unnamed(f"{_called(part)} {'stands more than once' if found else 'is missing'}, and the resource is known by it.")
+
+
+def _called(part: Part) -> str:
+    match part.source:
+        case Source.PATH:
+            return f'The part "{part.name}" of the path'
+        case Source.QUERY:
+            return f'The parameter "{part.name}" of the query'
+        case Source.HEADER:
+            return f"The field {part.name.title()}"
+        case Source.BODY:
+            return f"The member {write_pointer(part.pointer)} of the body"
+        case _:
+            assert_never(part.source)

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, cast
 
 from aiohttp import web
@@ -11,17 +11,20 @@ from aiohttp.http import HttpVersion10, HttpVersion11
 
 from ..core.conflict import Problem, Received
 from ..core.fields import UNDERSCORE, Field, RefusedField, RequestFields, read_answer_fields, read_request_fields
-from ..core.method import RefusedMethod, meant, parameters_of
+from ..core.method import SAFE, RefusedMethod, meant, parameters_of
+from ..core.naming import Unnamed
 from ..core.precondition import NO_CONDITIONS, Conditions, MalformedCondition
 from ..core.resource import ResourceKey, Routes, resource_key
 from ..core.roles import request_roles
 from ..core.target import RefusedTarget, Target, parse_target
+from ..core.template import Template
 from ..core.token import read_fields
 from ..errors import BodyMalformed, BodyTooSlow
 from ..origin.port import Upstream
 from .exchange import Exchange
 from .limits import BodyPace
 from .metrics import RouteMetrics
+from .naming import Named, RequestSources, Told, named, take_names, told
 from .options import SPECIAL, answer_here
 from .peer import Peer
 from .refusing import refuse_at
@@ -36,11 +39,20 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class RoutedRules:
-    """A route as the data plane needs it: its rules, its counters and its backend. `origin` None: the gateway's default."""
+    """A route as the data plane needs it: its rules, its counters and its backend. `origin` None: the gateway's default.
+
+    `template` None: the route has no parameters.
+    """
 
     rules: Rules
     metrics: RouteMetrics
     origin: Upstream | None = None
+    template: Template | None = None
+
+    @property
+    def unguarded(self) -> "RoutedRules":
+        """The same route for requests of which nobody can say what they are about."""
+        return replace(self, rules=replace(self.rules, is_guarded=False))
 
 
 class HasPeer(Protocol):
@@ -51,12 +63,15 @@ class HasPeer(Protocol):
 
 
 class _Place(NamedTuple):
-    """Where a target leads. `overrides` are those in its query."""
+    """Where a target leads. `overrides` are those in its query. `names` None: `key` is the whole story."""
 
     target: Target
     key: ResourceKey
     routed: RoutedRules
     overrides: Sequence[Field]
+    parameters: Mapping[str, bytes]
+    told: Told
+    names: Named | None
 
 
 class Arrivals:
@@ -109,16 +124,20 @@ class Arrivals:
             return _refuse(request, "The field Host is missing.")
         if request.method in SPECIAL and (reply := answer_here(request.method, _raw_target(request), fields)) is not None:
             return reply
-        place = self._places.get(request.raw_path) or self._find(request, fields.host)
+        place = self._place(request, request.method, fields.host)
         if isinstance(place, Reply):
             return place
-        target, key, routed, overrides = place
         method, sent_method = request.method.encode("ascii"), b""
-        if (overrides or fields.overrides or fields.underscored) and routed.rules.is_guarded:
-            meant_method = _method_meant(request, fields, overrides, routed.rules)
+        if (place.overrides or fields.overrides or fields.underscored) and place.routed.rules.is_guarded:
+            meant_method = _method_meant(request, fields, place.overrides, place.routed.rules)
             if isinstance(meant_method, Reply):
                 return meant_method
+            if self._routes.minds_heads and meant_method != method:
+                place = self._place_meant(request, fields, place, meant_method)
+                if isinstance(place, Reply):
+                    return place
             method, sent_method = meant_method, method
+        target, key, routed = place.target, place.key, place.routed
         conditions: Conditions | MalformedCondition = NO_CONDITIONS
         if fields.conditions and routed.rules.is_guarded:
             conditions = read_fields(fields.conditions, time.time(), routed.rules.dialect.compare)
@@ -139,24 +158,79 @@ class Arrivals:
             added += self.ids.line(request_id)
         exchange = Exchange(method, target, key, routed.rules, fields, conditions, added, body, interim, sent_method=sent_method)
         exchange.origin = routed.origin
+        if place.parameters:
+            exchange.parameters = place.parameters
+        if place.names is not None and routed.rules.is_guarded:
+            return _named(exchange, place, place.names)
         return exchange, routed
 
-    def _find(self, request: web.BaseRequest, host: bytes) -> Reply | _Place:
+    def _place(self, request: web.BaseRequest, method: str, host: bytes) -> Reply | _Place:
+        """Where a request leads, as it is remembered for its target (and for method and host, where routes ask for them)."""
+        if not self._routes.minds_heads:
+            return self._places.get(request.raw_path) or self._find(request, request.raw_path, method, host)
+        head = f"{method} {host.decode('latin-1')} {request.raw_path}"
+        return self._places.get(head) or self._find(request, head, method, host)
+
+    def _place_meant(self, request: web.BaseRequest, fields: RequestFields, sent: _Place, meant_method: bytes) -> Reply | _Place:
+        """Where a request leads that means another method, where routes ask for methods: both routes must take it to mean that one."""
+        assert fields.host is not None
+        place = self._place(request, meant_method.decode("ascii"), fields.host)
+        if isinstance(place, Reply) or place.routed is sent.routed:
+            return place
+        again = _method_meant(request, fields, place.overrides, place.routed.rules)
+        return again if isinstance(again, Reply) else place
+
+    def _find(self, request: web.BaseRequest, name: str, method: str, host: bytes) -> Reply | _Place:
         """Say where a target leads, and remember it: what a path in origin-form means depends on nothing else."""
         target = parse_target(_raw_target(request), host)
         if isinstance(target, RefusedTarget):
             return _refuse(request, f"The request target {target.why}.")
-        routed = self._routes.match(target.path) or self.unrouted
+        routed = self._routes.match(target.path, method.encode("ascii"), host) or self.unrouted
         aliases = routed.rules.aliases
         target = aliases.admit(target)
         if isinstance(target, RefusedTarget):
             return _refuse(request, f"The request target {target.why}.", routed.rules)
-        place = _Place(target, resource_key(aliases.fold(target)), routed, parameters_of(target.query))
+        place = _placed(target, routed)
         if request.raw_path.startswith("/"):
             if len(self._places) >= REMEMBERED_TARGETS:
                 self._places.clear()
-            self._places[request.raw_path] = place
+            self._places[name] = place
         return place
+
+
+def _placed(target: Target, routed: RoutedRules) -> _Place:
+    """What a target says of its resource."""
+    rules, template = routed.rules, routed.template
+    folded = rules.aliases.fold(target)
+    parameters: Mapping[str, bytes] = {}
+    if template is not None:
+        path, mark, query = folded.partition(b"?")
+        parameters = template.values(path)
+        folded = template.canonical(path) + mark + query
+    key, when = resource_key(folded), told(rules)
+    names = None
+    if rules.naming is not None or rules.changes or rules.representation is not None:
+        names = named(rules, key, RequestSources(parameters, target.query, (), None))
+    return _Place(target, key, routed, parameters_of(target.query), parameters, when, names)
+
+
+def _named(exchange: Exchange, place: _Place, names: Named) -> Reply | tuple[Exchange, RoutedRules]:
+    """The exchange under its names. What changes nothing is let through untouched where they are not to be told."""
+    routed, is_write = place.routed, exchange.method not in SAFE
+    if is_write and place.told is Told.BY_BODY:
+        exchange.is_named = False
+        return exchange, routed
+    if place.told is not Told.BY_TARGET:
+        sources = RequestSources(place.parameters, place.target.query, exchange.fields.passing, None)
+        names = named(exchange.rules, place.key, sources)
+    if is_write:
+        return take_names(exchange, names) or (exchange, routed)
+    if isinstance(names.key, Unnamed):
+        unguarded = routed.unguarded
+        exchange.rules = unguarded.rules
+        return exchange, unguarded
+    exchange.key = names.key
+    return exchange, routed
 
 
 def _raw_target(request: web.BaseRequest) -> bytes:

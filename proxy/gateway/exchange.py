@@ -1,6 +1,6 @@
 """One request on its way through: what is known of it, and the fields that go upstream on its behalf."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,6 +52,8 @@ class Exchange:
     `view` is the target whose GET shows the resource where its own does not; empty: its own. `standing` is what the store said of the
     resource before the backend was asked, on a read of a counted route; None: it did not answer, or was not asked.
     `claim` is the version that a write says it is based on, as it came; None where it came in If-Match, or did not come.
+    `parameters` are the segments of its path, folded, by the names that the route gives them; None: there are none. `other_keys` are
+    those of the resources that a write changes too. `is_named` False: they, `key` and `view` are told by the body, which has not been read.
     """
 
     method: bytes
@@ -75,6 +77,9 @@ class Exchange:
     view: bytes = b""
     standing: Snapshot | None = None
     claim: Received | None = None
+    parameters: Mapping[str, bytes] | None = None
+    other_keys: tuple[ResourceKey, ...] = ()
+    is_named: bool = True
 
     @property
     def store_key(self) -> StoreKey:

@@ -20,7 +20,7 @@ from ..config.choices import (
 from ..core.alias import EXACT, Aliases
 from ..core.dialect import STANDARD, Dialect
 from ..core.method import MethodOverride
-from ..core.naming import KeyTemplate, Naming, Reference
+from ..core.naming import KeyTemplate, Naming
 from ..core.pointer import Pointer
 from ..core.version import FieldSource, Strategy
 
@@ -71,9 +71,9 @@ class Rules:
     method_override: MethodOverride = MethodOverride.REFUSE
     dialect: Dialect = STANDARD
     naming: Naming | None = None
-    changes: tuple[Reference, ...] = ()
+    changes: tuple[Naming, ...] = ()
     representation: KeyTemplate | None = None
-    member: Reference | None = None
+    member: Naming | None = None
     ignored: tuple[Pointer, ...] = ()
     field: FieldSource | None = None
     numbers: int | None = None

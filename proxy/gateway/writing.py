@@ -26,6 +26,7 @@ from .labels import Labels
 from .lease import Leases
 from .limits import Refusal, Refuse, uncounted
 from .metrics import RouteMetrics
+from .naming import name_by_body
 from .principal import Share
 from .refusing import refuse
 from .replay import idempotency_keys, replay, replay_key
@@ -84,6 +85,8 @@ class Writing:
         except SpoolFailed as failure:
             _logger.error("a body could not be spooled: %s", failure)
             return refuse(exchange, Problem.NO_ROOM, "The body could not be put on disk.")
+        if not exchange.is_named and (refused := await name_by_body(exchange, body)) is not None:
+            return refused
         keys = idempotency_keys(exchange)
         if keys:
             exchange.replay_key = await replay_key(exchange, keys[0], body)
@@ -126,6 +129,8 @@ class Writing:
         A retry under an Idempotency-Key is recognised by its body too, so it is not refused before that has come.
         """
         if not exchange.names_a_state or exchange.body.size_bytes == 0 or idempotency_keys(exchange) or self._representations.salt is None:
+            return None
+        if not exchange.is_named:
             return None
         return await self._look(exchange, metrics)
 

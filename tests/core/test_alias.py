@@ -7,8 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.core.alias import EXACT, Aliases, Case, PathParameters, Query, TrailingSlash, query_pairs
-from proxy.core.resource import Routes, parse_template
+from proxy.core.resource import Routes
 from proxy.core.target import RefusedTarget, Target, parse_target
+from proxy.core.template import Pattern, parse_template
 
 HOST = b"a"
 KINDS = [
@@ -178,7 +179,7 @@ ROUTES: list[tuple[Aliases, str, list[bytes], list[bytes]]] = [
 
 @pytest.mark.parametrize(("aliases", "template", "inside", "outside"), ROUTES)
 def test_no_alias_leads_past_its_route(aliases: Aliases, template: str, inside: list[bytes], outside: list[bytes]) -> None:
-    routes = Routes([(parse_template(template), "it")], lambda _: aliases)
+    routes = Routes([(Pattern(parse_template(template)), "it")], lambda _: aliases)
     assert [path for path in inside if routes.match(path) is None] == []
     assert [path for path in outside if routes.match(path) is not None] == []
 
@@ -186,5 +187,5 @@ def test_no_alias_leads_past_its_route(aliases: Aliases, template: str, inside: 
 def test_the_first_in_the_file_wins_whatever_its_aliases() -> None:
     kinds = {"blind": Aliases(case=Case.INSENSITIVE), "exact": EXACT, "rest": EXACT}
     texts = {"blind": "/a/{x}", "exact": "/A/b", "rest": "/{rest*}"}
-    routes = Routes(((parse_template(text), name) for name, text in texts.items()), lambda name: kinds[name])
+    routes = Routes(((Pattern(parse_template(text)), name) for name, text in texts.items()), lambda name: kinds[name])
     assert [routes.match(path) for path in (b"/A/b", b"/a/b", b"/b")] == ["blind", "blind", "rest"]

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from proxy.core.resource import Routes, TemplateError, key_digest, parse_template, resource_key
+from proxy.core.resource import Routes, key_digest, resource_key
+from proxy.core.template import Pattern, TemplateError, parse_template
 
 # Template -> paths that it matches, paths that it does not.
 MATCHES: dict[str, tuple[list[bytes], list[bytes]]] = {
@@ -23,7 +24,7 @@ MATCHES: dict[str, tuple[list[bytes], list[bytes]]] = {
 
 @pytest.mark.parametrize(("text", "paths"), MATCHES.items(), ids=list(MATCHES))
 def test_matching(text: str, paths: tuple[list[bytes], list[bytes]]) -> None:
-    routes = Routes([(parse_template(text), "it")])
+    routes = Routes([(Pattern(parse_template(text)), "it")])
     assert [path for path in paths[0] if routes.match(path) is None] == []
     assert [path for path in paths[1] if routes.match(path) is not None] == []
 
@@ -45,7 +46,7 @@ FIRST = [
 
 @pytest.mark.parametrize(("templates", "path", "expected"), FIRST)
 def test_the_first_in_the_file_wins(templates: list[str], path: bytes, expected: str) -> None:
-    assert Routes((parse_template(text), text) for text in templates).match(path) == expected
+    assert Routes((Pattern(parse_template(text)), text) for text in templates).match(path) == expected
 
 
 def test_no_routes() -> None:

@@ -11,7 +11,8 @@ from random import Random
 
 from prometheus_client import CollectorRegistry
 
-from proxy.core.resource import Routes, parse_template
+from proxy.core.resource import Routes
+from proxy.core.template import Pattern, parse_template
 from proxy.core.version import Strategy
 from proxy.gateway.arrival import Arrivals, RoutedRules
 from proxy.gateway.handler import Handler
@@ -145,7 +146,7 @@ class Process(Halting):
         self.readiness = Readiness(self.store, self.representations, scenario.times.grace_seconds)
         leases = Leases(self.store, scenario.times, self.tasks, MAX_WAITERS, clock, self.troubles)
         routed = {name: RoutedRules(rules(name, scenario.apply_delay_seconds), _metrics()) for name in SETTINGS}
-        routes = Routes((parse_template(f"/{name}/{{path*}}"), of_it) for name, of_it in routed.items())
+        routes = Routes((Pattern(parse_template(f"/{name}/{{path*}}")), of_it) for name, of_it in routed.items())
         arrivals = Arrivals(routes, routed["content"], self.name)
         reading, writing = Reading(self.representations), Writing(self.representations, leases, self.writes, LIMITS)
         self._handler = Handler(arrivals, reading, writing, None)
