@@ -13,7 +13,7 @@ from time import perf_counter
 from ..core.conflict import Problem
 from ..core.dav_if import names_tags, translated
 from ..core.etag import EntityTag
-from ..core.event import Fenced, Kind, Why
+from ..core.event import Done, Fenced, Kind, Why
 from ..core.outcome import Judge, Outcome, classify
 from ..core.precondition import Absent, Present, Verdict
 from ..core.record import NOT_KNOWN, Version
@@ -131,6 +131,8 @@ class Attempt:
             if isinstance(answer, Fenced):
                 self._is_told = True
                 return refuse(exchange, Problem.BUSY, "The lease ran out while the outcome of an earlier write was awaited."), None
+            if self._counting is not None and isinstance(answer, Done):
+                self._counting.confirmed(answer)
             self._in_doubt = False
         return None, sighting
 

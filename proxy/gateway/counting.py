@@ -7,9 +7,10 @@ it: where the digest is not the one that the last commit left, the number names 
 from dataclasses import replace
 
 from ..core.etag import EntityTag, TagList
+from ..core.event import Done
 from ..core.label import Label, is_settled, label_of, tag_of
 from ..core.precondition import Present, Unreadable
-from ..core.record import NOT_KNOWN, Record, Version
+from ..core.record import NOT_KNOWN, Version
 from ..core.version import version_of
 from ..core.write import is_changed_from_outside, label_after_doubt
 from .exchange import Exchange
@@ -26,19 +27,16 @@ class Counting:
 
     def __init__(self, exchange: Exchange, lease: Lease) -> None:
         self._exchange = exchange
-        self._lease = lease
         self._first_number = exchange.rules.numbers
-        before = lease.snapshot.record
-        # A BEGIN keeps the epoch of what stood before, and the revision.
-        is_raised = self._first_number is not None and (before is None or before.revision <= lease.snapshot.floor)
-        self.floor = lease.snapshot.floor if is_raised else 0
-
-    @property
-    def _record(self) -> Record:
-        record = self._lease.snapshot.record
-        if record is None:
+        # As it was granted: a renewal that comes too late shows another's record, or none.
+        self._granted = granted = lease.snapshot
+        if granted.record is None:
             raise TypeError("a lease without a record")
-        return record
+        self._record = granted.record
+        self._label = label_of(self._record)
+        # A BEGIN keeps the epoch of what stood before, and the revision.
+        is_raised = self._first_number is not None and self._record.revision <= granted.floor
+        self.floor = granted.floor if is_raised else 0
 
     def trusts_the_store(self) -> bool:
         """Whether the record settles the matter without a look. It may only ever grant: a refusal shows what stands, to who may see it."""
@@ -46,18 +44,21 @@ class Counting:
         conditions = exchange.conditions
         if exchange.rules.verify is not Verify.TRUST_STORE or conditions.if_none_match is not None:
             return False
-        tag = self._tag(label_of(self._record))
+        tag = self._tag(self._label)
         return isinstance(conditions.if_match, tuple) and any(tag.is_strong_match(named) for named in conditions.if_match)
 
     def sight(self, sighting: Sighting, *, in_doubt: bool) -> Sighting:
         """Put the label in the place of the digest's tag: that which will stand once the lease has been settled or given back."""
-        record, seen = self._record, self.version(sighting)
-        label = label_of(record)
+        label = self._label
         if in_doubt:
-            label = label_after_doubt(self._lease.snapshot, record, self.version_to_confirm(sighting))
-        elif is_changed_from_outside(record, seen):
+            label = label_after_doubt(self._granted, self._record, self.version_to_confirm(sighting))
+        elif is_changed_from_outside(self._record, self.version(sighting)):
             label = Label(label.epoch, label.revision + 1)
         return labelled(sighting, self._tag(label))
+
+    def confirmed(self, done: Done) -> None:
+        """Go on from the label that stands now that the doubt is settled."""
+        self._label = Label(done.epoch, done.revision)
 
     def version(self, sighting: Sighting | None) -> Version:
         """The digest of what was seen; NOT_KNOWN where it is not the one that commits remember."""
@@ -78,8 +79,7 @@ class Counting:
 
     def tag_after_commit(self) -> EntityTag:
         """The tag that a commit of this write will leave."""
-        record = self._record
-        return self._tag(Label(record.epoch, record.revision + 1))
+        return self._tag(Label(self._label.epoch, self._label.revision + 1))
 
     def _tag(self, label: Label) -> EntityTag:
         return tag_of(label, self._first_number)

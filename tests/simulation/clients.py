@@ -16,7 +16,7 @@ from .backend import GONE
 from .journal import Journal
 from .loop import VirtualLoop
 from .origin import REFUSALS
-from .process import REVISION, Process
+from .process import REVISIONS, Process
 from .request import Answer
 from .scenario import Scenario
 
@@ -91,7 +91,7 @@ class Story:
 
 def _named(path: str, tag: str, value: str) -> str:
     """The tag as the judge is told it. An old revision may stand on a newer body (it costs a 412), so there the body is part of it."""
-    return f"{tag} of {value}" if path.startswith(REVISION) else tag
+    return f"{tag} of {value}" if path.startswith(REVISIONS) else tag
 
 
 def outcome_of(answer: Answer | None) -> Outcome:
@@ -160,18 +160,17 @@ class Client:
         remembered = self._remembered.setdefault(path, [])
         self._serial += 1
         value, method = f"{self._name}-{self._serial}", chance.choice(("PUT", "PUT", "PUT", "PATCH"))
-        # A revision says nothing of what is not there.
-        is_revision, roll = path.startswith(REVISION), chance.random()
+        roll = chance.random()
         if roll < 0.04 or (not seen.tag and not seen.value.startswith(DELETION)):
             return Try(path, value, method, Basis.NOTHING, seen)
-        if not is_revision and (not seen.tag or roll < 0.07):
+        if not seen.tag or roll < 0.07:
             return Try(path, value, "PUT", Basis.ABSENCE, seen)
-        if roll < 0.09 and not is_revision:
+        if roll < 0.09:
             return Try(path, value, method, Basis.PRESENCE, seen)
         if roll < 0.14 and remembered:
             return Try(path, value, method, Basis.SEEN, chance.choice(remembered))
         remembered.append(seen)
-        if roll < 0.22 and not is_revision:
+        if roll < 0.22:
             return Try(path, f"{DELETION}{value}", "DELETE", Basis.SEEN, seen)
         return Try(path, value, method, Basis.SEEN, seen)
 

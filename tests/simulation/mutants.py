@@ -14,24 +14,28 @@ import pytest
 from proxy.core import write
 from proxy.core.conflict import Problem
 from proxy.core.event import Answer, Begin, Done, Event, Kind, Renew
-from proxy.core.record import Snapshot, State
+from proxy.core.fields import AnswerFields
+from proxy.core.label import Label
+from proxy.core.record import Record, Snapshot, State, Version
 from proxy.core.version import is_named
 from proxy.core.write import Phase
 from proxy.errors import Delivery, OriginError, StoreUnavailable
+from proxy.gateway import counting
 from proxy.gateway.attempt import Attempt
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.hearing import Heard
 from proxy.gateway.lease import Lease, Leases
 from proxy.gateway.metrics import RouteMetrics
+from proxy.gateway.reading import Reading
 from proxy.gateway.reply import Reply, problem
 from proxy.gateway.representation import Representations, Sighting
 from proxy.gateway.rules import Verify
 from proxy.gateway.spool import Spool
 from proxy.gateway.writing import Writing
-from proxy.origin.port import ReservedConnection
+from proxy.origin.port import OriginAnswer, ReservedConnection
 from proxy.store.port import StoreKey
 
-from .revision import RevisionReading
+from .store import Register
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,32 @@ def _no_grace(patch: pytest.MonkeyPatch) -> None:
 
 
 def _labelled_at_the_end(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(RevisionReading, "labels_at_start", False)
+    original = Reading._answer_counted
+
+    async def answer(reading: Reading, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
+        assert reading._labels is not None
+        exchange.standing = await reading._labels.standing(exchange.store_key)
+        return await original(reading, exchange, answer, fields, asked)
+
+    patch.setattr(Reading, "_answer_counted", answer)
+
+
+def _numbers_begin_anew(patch: pytest.MonkeyPatch) -> None:
+    original = Register.begin_anew
+
+    def begin_anew(register: Register, lost_swaps: int = 0) -> None:
+        original(register, lost_swaps)
+        register.floor = 0
+
+    patch.setattr(Register, "begin_anew", begin_anew)
+
+
+def _numbers_are_kept_through_doubt(patch: pytest.MonkeyPatch) -> None:
+    def keep(snapshot: Snapshot, record: Record, seen: Version) -> Label:
+        return Label(record.epoch, record.revision)
+
+    patch.setattr(write, "label_after_doubt", keep)
+    patch.setattr(counting, "label_after_doubt", keep)
 
 
 def _renewals_prove_themselves(patch: pytest.MonkeyPatch) -> None:
@@ -196,6 +225,8 @@ MUTANTS = {
         Mutant("no retry", "a write that broke off is sent once more", "nobody retries a write", _writes_are_sent_again),
         Mutant("grace", "G is 0", "after a lineage change writes wait G", _no_grace),
         Mutant("label at start", "a revision is read after the body", "revision: the label is read before the GET", _labelled_at_the_end),
+        Mutant("floor", "after a loss numbers begin anew", "numbers never repeat", _numbers_begin_anew),
+        Mutant("burning", "a doubt leaves the number as it is", "CONFIRM burns a revision", _numbers_are_kept_through_doubt),
         Mutant("lost renewal", "a renewal is taken for done by its record", "our stamp stands, or it does not", _renewals_prove_themselves),
         Mutant("ageing grace", "what was seen in the grace is remembered", "I5: nothing is stuck", _the_grace_is_remembered),
     )

@@ -16,6 +16,7 @@ from proxy.core.template import Pattern, parse_template
 from proxy.core.version import Strategy
 from proxy.gateway.arrival import Arrivals, RoutedRules
 from proxy.gateway.handler import Handler
+from proxy.gateway.labels import Labels
 from proxy.gateway.lease import Leases
 from proxy.gateway.metrics import Metrics, RouteMetrics
 from proxy.gateway.points import Point
@@ -32,7 +33,6 @@ from .journal import Journal
 from .loop import OWNER, WORLD, Halting, VirtualLoop
 from .origin import OriginLink
 from .request import Answer, Injected, Logger, Request
-from .revision import RevisionReading, RevisionWriting
 from .scenario import Scenario, Trouble, pick
 from .store import Register, StoreLink
 
@@ -45,11 +45,15 @@ SETTINGS: dict[str, dict[str, object]] = {
     "request": {"verify": Verify.TRUST_STORE, "after_write": AfterWrite.REQUEST},
     "response": {"verify": Verify.TRUST_STORE, "after_write": AfterWrite.RESPONSE},
     "none": {"after_write": AfterWrite.NONE},
-    "revision": {"after_write": AfterWrite.NONE},
+    "revision": {"strategy": Strategy.REVISION, "verify": Verify.TRUST_STORE},
+    "verified": {"strategy": Strategy.REVISION},
+    "numbers": {"strategy": Strategy.REVISION, "verify": Verify.TRUST_STORE, "numbers": 1},
+    "counted": {"strategy": Strategy.REVISION, "numbers": 1},
 }
 """What the routes are set to. Their names are the first segment of the paths."""
 
-REVISION = "/revision/"
+REVISIONS = ("/revision/", "/verified/", "/numbers/", "/counted/")
+"""Where a tag may be older than what it stands on."""
 LIMITS = SpoolLimits(1 << 20, 1 << 20)
 MAX_WAITERS = 3
 WATCH_SECONDS = 4.0
@@ -140,7 +144,7 @@ class Process(Halting):
         self.context.run(self._compose, scenario, lambda: offset + rate * loop.time())
 
     def _compose(self, scenario: Scenario, clock: Callable[[], float]) -> None:
-        """As in `proxy/app.py`, and once more for the revision routes."""
+        """As in `proxy/app.py`."""
         self.tasks, self.writes = Tasks(), Tasks()
         self.representations = Representations(self.origin, LIMITS, LIMITS.max_bytes)
         self.readiness = Readiness(self.store, self.representations, scenario.times.grace_seconds)
@@ -148,10 +152,9 @@ class Process(Halting):
         routed = {name: RoutedRules(rules(name, scenario.apply_delay_seconds), _metrics()) for name in SETTINGS}
         routes = Routes((Pattern(parse_template(f"/{name}/{{path*}}")), of_it) for name, of_it in routed.items())
         arrivals = Arrivals(routes, routed["content"], self.name)
-        reading, writing = Reading(self.representations), Writing(self.representations, leases, self.writes, LIMITS)
+        labels = Labels(self.store, scenario.times.grace_seconds)
+        reading, writing = Reading(self.representations, labels), Writing(self.representations, leases, self.writes, LIMITS)
         self._handler = Handler(arrivals, reading, writing, None)
-        by_revision = RevisionReading(self.representations, self.store, scenario.times.grace_seconds)
-        self._revision_handler = Handler(arrivals, by_revision, RevisionWriting(self.representations, leases, self.writes, LIMITS), None)
         self.watch = self.tasks.start(self._watch())
 
     async def _watch(self) -> None:
@@ -162,10 +165,9 @@ class Process(Halting):
     async def ask(self, method: str, path: str, fields: dict[str, str], pieces: list[bytes], patience_seconds: float) -> Answer | None:
         """Send one request from outside. None: the connection was lost, or the client left after patience_seconds."""
         request = Request(method, path, fields, pieces, self.logger)
-        handler = self._revision_handler if path.startswith(REVISION) else self._handler
         if self.is_dead:
             return None
-        serving = self._loop.create_task(_serve(handler, request), context=self.context)
+        serving = self._loop.create_task(_serve(self._handler, request), context=self.context)
         await asyncio.wait((serving, self.died), timeout=patience_seconds, return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             self._loop.call_soon(serving.cancel, context=self.context)

@@ -96,7 +96,8 @@ class Scenario:
     replica_lag_swaps: int
 
 
-MODES = ("content", "content", "auto", "native", "enforcing", "trust", "trust", "request", "response", "none", "revision")
+REVISED = ("revision", "verified", "numbers", "counted")
+MODES = ("content", "content", "auto", "native", "enforcing", "trust", "trust", "request", "response", "none", *REVISED)
 
 _LOOKS = {Look.SHOWN: 80.0, Look.SLOW: 12.0, Look.FAILED: 2.0, Look.CUT: 2.0, Look.RESET: 3.0, Look.SILENT: 1.0}
 _PLAIN = {Fate.ANSWERED: 60.0, Fate.SLOW: 6.0}

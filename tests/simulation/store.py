@@ -19,6 +19,7 @@ from .scenario import Scenario
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 0.5
+FLOOR_STEP = 1000
 OLD_SECONDS = 1e6
 """How old the first data set is: older than any grace."""
 
@@ -38,12 +39,13 @@ class Register:
         self._undo: list[tuple[StoreKey, tuple[Record, str] | None]] = []
         self.lineage = self._fresh()
         self.born = clock() - OLD_SECONDS
+        self.floor = 0
 
     def load(self, key: StoreKey) -> Snapshot:
         """Read what stands under key."""
         record, stamp = self._records.get(key, (None, ABSENT))
         now = self._clock()
-        return Snapshot(record, stamp, now, self.lineage, now - self.born)
+        return Snapshot(record, stamp, now, self.lineage, now - self.born, self.floor)
 
     def swap(self, key: StoreKey, expected_stamp: str, lineage: str, record: Record, lease_seconds: float) -> Swapped | Snapshot:
         """Put record there if stamp and lineage still are these; else say what stands."""
@@ -66,7 +68,7 @@ class Register:
         """The old primary of a failover: it goes on by itself, and nobody watches what is put down there."""
         other = type(self)(self._clock, self._chance)
         other._records, other._settled = dict(self._records), dict(self._settled)
-        other.lineage, other.born = self.lineage, self.born
+        other.lineage, other.born, other.floor = self.lineage, self.born, self.floor
         return other
 
     def begin_anew(self, lost_swaps: int = 0) -> None:
@@ -78,12 +80,15 @@ class Register:
             else:
                 self._records[key] = before
         self.lineage, self.born = self._fresh(), self._clock()
+        self.floor = max(int(self.born * 1000), self.floor + FLOOR_STEP)
 
     def empty(self) -> None:
         """Lose everything, and go on under a new lineage."""
         self._records.clear()
         self._settled.clear()
         self._undo.clear()
+        # What is emptied has lost its floor too.
+        self.floor = 0
         self.begin_anew()
 
     def _fresh(self) -> str:

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from proxy.core.label import label_of, tag_of
 from proxy.core.record import NOT_KNOWN, Record, State, Version
 from proxy.core.resource import key_digest, resource_key
 from proxy.core.version import ContentDigest, is_disproved, version_of
@@ -21,7 +22,7 @@ from .backend import Backend, native_tag
 from .clients import DELETION, Basis, Client, Seen, Story, Try
 from .journal import Journal
 from .loop import VirtualLoop
-from .process import Process
+from .process import REVISIONS, Process, rules
 from .request import Injected
 from .scenario import LAG_SECONDS, Disaster, Scenario, draw, pick
 from .store import Register
@@ -149,6 +150,7 @@ class World:
         self._salts.update(dict.fromkeys(each.representations.salt for each in self.everyone if each.representations.salt))
         if record.state is not State.OK or record.owner:
             return
+        self._check_label(path, record)
         flying = [flight.value for flight in self.backend.flights if flight.path == path]
         if flying:
             self.journal.violation(f"{path}: I3: settled while {', '.join(flying)} may still be applied")
@@ -157,6 +159,16 @@ class World:
         resource = self.backend.resource(path)
         if not resource.exists or record.version not in self._versions(path, resource.value):
             self.journal.violation(f"{path}: I2: the remembered version is not that of {resource.value}")
+
+    def _check_label(self, path: str, record: Record) -> None:
+        """I2 once more: what was read under the label that is current is what stands."""
+        if not path.startswith(REVISIONS) or record.lineage != self.register.lineage:
+            return
+        first = 1 if rules(path.split("/")[1], 0.0).numbers is not None else None
+        current, value = bytes(tag_of(label_of(record), first)).decode(), self.backend.resource(path).value
+        for read in self.story.reads:
+            if read.resource == path and read.tag == current and read.value != value:
+                self.journal.violation(f"{path}: I2: {current} is current and was read on {read.value}, but {value} stands")
 
     def _versions(self, path: str, value: str) -> set[Version]:
         versions = {Version(native_tag(value).decode().strip('"'))}
