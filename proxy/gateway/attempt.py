@@ -34,6 +34,7 @@ from .replay import result_of
 from .reply import OUTCOME_UNKNOWN, Reply, trailers_of
 from .representation import Representations, Sighting
 from .rules import PutEtag, Unrecorded, Verify
+from .several import Several
 from .spool import Spool
 from .unprotected import NoLease
 
@@ -48,7 +49,7 @@ class Attempt:
         self,
         exchange: Exchange,
         body: bytes | Spool | None,
-        lease: Lease | NoLease,
+        lease: Lease | Several | NoLease,
         representations: Representations,
         metrics: RouteMetrics,
     ) -> None:
@@ -66,7 +67,7 @@ class Attempt:
         self._is_told = False
         self._in_doubt = lease.why is not None
         is_counted = exchange.rules.strategy is Strategy.REVISION
-        self._counting = Counting(exchange, lease) if is_counted and isinstance(lease, Lease) else None
+        self._counting = Counting(exchange, lease) if is_counted and not isinstance(lease, NoLease) else None
         if is_disproved(lease.version):
             representations.disprove(exchange.key)
 
@@ -112,7 +113,7 @@ class Attempt:
             await self._reach(Point.VERIFIED)
             self._notice_out_of_band(sighting)
             if self._counting is not None:
-                sighting = self._counting.sight(sighting, in_doubt=self._in_doubt)
+                sighting = self._counting.sight(sighting)
             refused = judge(exchange, sighting, self._metrics)
             if refused is not None:
                 await self._withdraw(sighting)
@@ -144,7 +145,7 @@ class Attempt:
         """
         exchange, version = self._exchange, self._lease.version
         if self._counting is not None:
-            return not self._in_doubt and self._counting.trusts_the_store()
+            return self._counting.trusts_the_store()
         if exchange.rules.verify is not Verify.TRUST_STORE or self._in_doubt or version == NOT_KNOWN or exchange.target.query:
             return False
         return exchange.conditions.if_none_match is None and is_named(exchange.conditions.if_match, version)

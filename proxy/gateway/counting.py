@@ -10,13 +10,14 @@ from ..core.etag import EntityTag, TagList
 from ..core.event import Done
 from ..core.label import Label, is_settled, label_of, tag_of
 from ..core.precondition import Present, Unreadable
-from ..core.record import NOT_KNOWN, Version
+from ..core.record import NOT_KNOWN, State, Version
 from ..core.version import version_of
 from ..core.write import is_changed_from_outside, label_after_doubt
 from .exchange import Exchange
 from .lease import Lease
 from .representation import Sighting
 from .rules import Verify
+from .several import Several
 
 # RFC 9110 §15.5.6, §15.6.2: the URL of an action, which has no representation to look at.
 NOT_TO_BE_READ = frozenset({405, 501})
@@ -25,7 +26,7 @@ NOT_TO_BE_READ = frozenset({405, 501})
 class Counting:
     """One write on a counted route, from its grant on. `floor` is what the number is raised to, 0 where it just counts on."""
 
-    def __init__(self, exchange: Exchange, lease: Lease) -> None:
+    def __init__(self, exchange: Exchange, lease: Lease | Several) -> None:
         self._exchange = exchange
         self._first_number = exchange.rules.numbers
         # As it was granted: a renewal that comes too late shows another's record, or none.
@@ -34,6 +35,7 @@ class Counting:
             raise TypeError("a lease without a record")
         self._record = granted.record
         self._label = label_of(self._record)
+        self._in_doubt = self._record.state is State.UNKNOWN
         # A BEGIN keeps the epoch of what stood before, and the revision.
         is_raised = self._first_number is not None and self._record.revision <= granted.floor
         self.floor = granted.floor if is_raised else 0
@@ -42,15 +44,15 @@ class Counting:
         """Whether the record settles the matter without a look. It may only ever grant: a refusal shows what stands, to who may see it."""
         exchange = self._exchange
         conditions = exchange.conditions
-        if exchange.rules.verify is not Verify.TRUST_STORE or conditions.if_none_match is not None:
+        if self._in_doubt or exchange.rules.verify is not Verify.TRUST_STORE or conditions.if_none_match is not None:
             return False
         tag = self._tag(self._label)
         return isinstance(conditions.if_match, tuple) and any(tag.is_strong_match(named) for named in conditions.if_match)
 
-    def sight(self, sighting: Sighting, *, in_doubt: bool) -> Sighting:
+    def sight(self, sighting: Sighting) -> Sighting:
         """Put the label in the place of the digest's tag: that which will stand once the lease has been settled or given back."""
         label = self._label
-        if in_doubt:
+        if self._in_doubt:
             label = label_after_doubt(self._granted, self._record, self.version_to_confirm(sighting))
         elif is_changed_from_outside(self._record, self.version(sighting)):
             label = Label(label.epoch, label.revision + 1)

@@ -75,6 +75,7 @@ class Exchange:
     sent_method: bytes = b""
     origin: Upstream | None = None
     view: bytes = b""
+    other_keys: tuple[ResourceKey, ...] = ()
     standing: Snapshot | None = None
     claim: Received | None = None
     parameters: Mapping[str, bytes] | None = None

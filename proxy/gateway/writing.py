@@ -33,6 +33,7 @@ from .replay import idempotency_keys, replay, replay_key
 from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply
 from .representation import Representations
 from .rules import Missing, OnStoreLoss
+from .several import begin_all, end_turns, keys_of, take_turns
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks
 from .unprotected import NoLease
@@ -180,7 +181,7 @@ class Writing:
             self._in_flight.remove(identity)
 
     async def _await_turn(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
-        leases, key = self._leases, exchange.store_key
+        leases, key, keys = self._leases, exchange.store_key, keys_of(exchange)
         until = leases.clock() + leases.times.lease_wait_seconds
         remembered = self._remembered(exchange)
         if _is_likely_stale(exchange, remembered) and (refused := await self._look(exchange, metrics)) is not None:
@@ -189,7 +190,7 @@ class Writing:
             self._refuse(Refusal.WAITERS)
             busy = refuse(exchange, Problem.BUSY, "Too many writes of this resource are waiting.")
             return await self._unless_refused(exchange, metrics, busy)
-        if not await leases.take_turn(key, until):
+        if not await take_turns(leases, keys, until):
             busy = refuse(exchange, Problem.BUSY, "The writes of this resource that came earlier take too long.")
             return await self._unless_refused(exchange, metrics, busy)
         try:
@@ -201,7 +202,7 @@ class Writing:
                     return refused
             return await self._in_turn(exchange, key, body, until, metrics)
         finally:
-            leases.end_turn(key)
+            end_turns(leases, keys)
 
     def _remembered(self, exchange: Exchange) -> Version:
         """What this process remembers of the resource, as a tag would name it."""
@@ -237,8 +238,8 @@ class Writing:
     async def _without_store(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics, detail: str) -> Reply:
         """What the route asks for when no lease can be had for want of a store (protocol §10)."""
         mode = exchange.rules.on_store_loss
-        if exchange.rules.strategy is Strategy.REVISION:
-            mode = OnStoreLoss.DENY  # Without the store nothing tells one state from the next.
+        if exchange.rules.strategy is Strategy.REVISION or exchange.other_keys:
+            mode = OnStoreLoss.DENY  # Without the store nothing is counted on.
         if mode is OnStoreLoss.DENY or (mode is OnStoreLoss.VERIFY_ONLY and self._representations.salt is None):
             return await self._unless_refused(exchange, metrics, refuse(exchange, Problem.STORE_AWAY, detail))
         if mode is OnStoreLoss.OPEN:
@@ -255,7 +256,7 @@ class Writing:
             return await self._without_store(exchange, body, metrics, "The store has not been reached yet.")
         is_counted = exchange.rules.strategy is Strategy.REVISION
         try:
-            lease = await self._leases.begin(key, until, exchange.method.decode("ascii"), exchange.replay_key, counts=is_counted)
+            lease = await begin_all(self._leases, exchange, until, counts=is_counted)
         except StoreError:
             return await self._without_store(exchange, body, metrics, "The store did not answer.")
         finally:
