@@ -7,6 +7,7 @@ only move on, as nobody has looked at them. Whatever ends the write in between l
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from typing import NamedTuple
 
 from ..core.event import Answer, Busy, Done, Fenced, GraceRunning, InFlight, Kind, Replayed, Reused, Why
 from ..core.record import NOT_KNOWN, Snapshot, Version
@@ -18,11 +19,19 @@ from .lease import Lease, Leases
 from .points import Faults
 
 
-def keys_of(exchange: Exchange) -> Sequence[StoreKey]:
-    """The keys that a write takes, in the order in which it takes them."""
+class Keys(NamedTuple):
+    """What a write takes: the key of its own resource, and all of them in the order in which everybody takes them."""
+
+    own: StoreKey
+    ordered: Sequence[StoreKey]
+
+
+def keys_of(exchange: Exchange) -> Keys:
+    """The keys of what a request changes."""
+    own = exchange.store_key
     if not exchange.other_keys:
-        return (exchange.store_key,)
-    return sorted({exchange.store_key, *(StoreKey(key_digest(key)) for key in exchange.other_keys)})
+        return Keys(own, (own,))
+    return Keys(own, sorted({own, *(StoreKey(key_digest(key)) for key in exchange.other_keys)}))
 
 
 async def take_turns(leases: Leases, keys: Sequence[StoreKey], until: float) -> bool:
@@ -47,19 +56,19 @@ def end_turns(leases: Leases, keys: Sequence[StoreKey]) -> None:
 
 
 async def begin_all(
-    leases: Leases, exchange: Exchange, until: float, *, counts: bool
+    leases: Leases, keys: Keys, until: float, operation: str, replay_key: str = "", *, counts: bool = False
 ) -> "Lease | Several | GraceRunning | Busy | Replayed | InFlight | Reused":
-    """Ask for the leases of everything that a write changes. Raises StoreError as `Leases.begin` does; then none is held any more."""
-    own, operation = exchange.store_key, exchange.method.decode("ascii")
-    if not exchange.other_keys:
-        return await leases.begin(own, until, operation, exchange.replay_key, counts=counts)
+    """Ask for the leases of keys, as `Leases.begin` does for one. Where it does not come to all of them none is held any more."""
+    own = keys.own
+    if len(keys.ordered) == 1:
+        return await leases.begin(own, until, operation, replay_key, counts=counts)
     granted: list[Lease] = []
     first: Lease | None = None
     try:
-        for key in keys_of(exchange):
+        for key in keys.ordered:
             is_own = key == own
             # What is changed from elsewhere has a label that must never come again, however its own route is told apart.
-            lease = await leases.begin(key, until, operation, exchange.replay_key if is_own else "", counts=counts or not is_own)
+            lease = await leases.begin(key, until, operation, replay_key if is_own else "", counts=counts or not is_own)
             if not isinstance(lease, Lease):
                 await _give_back(granted)
                 return lease

@@ -16,7 +16,6 @@ from ..core.precondition import NO_CONDITIONS
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import Strategy, is_named, may_be_named, version_of
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
-from ..store.port import StoreKey
 from .attempt import Attempt
 from .claiming import claim_in_body, claim_in_query
 from .counting import labelled, shows_something
@@ -33,7 +32,7 @@ from .replay import idempotency_keys, replay, replay_key
 from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply
 from .representation import Representations
 from .rules import Missing, OnStoreLoss
-from .several import begin_all, end_turns, keys_of, take_turns
+from .several import Keys, begin_all, end_turns, keys_of, take_turns
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks
 from .unprotected import NoLease
@@ -190,7 +189,7 @@ class Writing:
             self._refuse(Refusal.WAITERS)
             busy = refuse(exchange, Problem.BUSY, "Too many writes of this resource are waiting.")
             return await self._unless_refused(exchange, metrics, busy)
-        if not await take_turns(leases, keys, until):
+        if not await take_turns(leases, keys.ordered, until):
             busy = refuse(exchange, Problem.BUSY, "The writes of this resource that came earlier take too long.")
             return await self._unless_refused(exchange, metrics, busy)
         try:
@@ -200,9 +199,9 @@ class Writing:
                 refused = await self._look(exchange, metrics)
                 if refused is not None:
                     return refused
-            return await self._in_turn(exchange, key, body, until, metrics)
+            return await self._in_turn(exchange, keys, body, until, metrics)
         finally:
-            end_turns(leases, keys)
+            end_turns(leases, keys.ordered)
 
     def _remembered(self, exchange: Exchange) -> Version:
         """What this process remembers of the resource, as a tag would name it."""
@@ -251,12 +250,12 @@ class Writing:
             reply.lines.append(OUTCOME_UNPROTECTED)
         return reply
 
-    async def _in_turn(self, exchange: Exchange, key: StoreKey, body: bytes | Spool | None, until: float, metrics: RouteMetrics) -> Reply:
+    async def _in_turn(self, exchange: Exchange, keys: Keys, body: bytes | Spool | None, until: float, metrics: RouteMetrics) -> Reply:
         if self._representations.salt is None:
             return await self._without_store(exchange, body, metrics, "The store has not been reached yet.")
         is_counted = exchange.rules.strategy is Strategy.REVISION
         try:
-            lease = await begin_all(self._leases, exchange, until, counts=is_counted)
+            lease = await begin_all(self._leases, keys, until, exchange.method.decode("ascii"), exchange.replay_key, counts=is_counted)
         except StoreError:
             return await self._without_store(exchange, body, metrics, "The store did not answer.")
         finally:

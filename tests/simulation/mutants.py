@@ -30,6 +30,7 @@ from proxy.gateway.reading import Reading
 from proxy.gateway.reply import Reply, problem
 from proxy.gateway.representation import Representations, Sighting
 from proxy.gateway.rules import Verify
+from proxy.gateway.several import Keys
 from proxy.gateway.spool import Spool
 from proxy.gateway.writing import Writing
 from proxy.origin.port import OriginAnswer, ReservedConnection
@@ -116,14 +117,14 @@ def _verified_before_the_lease(patch: pytest.MonkeyPatch) -> None:
     seen: dict[int, Sighting] = {}
 
     async def look_first(
-        writing: Writing, exchange: Exchange, key: StoreKey, body: bytes | Spool | None, until: float, metrics: RouteMetrics
+        writing: Writing, exchange: Exchange, keys: Keys, body: bytes | Spool | None, until: float, metrics: RouteMetrics
     ) -> Reply:
         try:
             seen[id(exchange)] = await writing._representations.look(exchange, 0.0)
         except OriginError:
             return problem(Problem.NOT_SENT, "", b"")
         try:
-            return await in_turn(writing, exchange, key, body, until, metrics)
+            return await in_turn(writing, exchange, keys, body, until, metrics)
         finally:
             seen.pop(id(exchange), None)
 
