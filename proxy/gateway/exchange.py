@@ -79,7 +79,6 @@ class Exchange:
     standing: Snapshot | None = None
     claim: Received | None = None
     parameters: Mapping[str, bytes] | None = None
-    other_keys: tuple[ResourceKey, ...] = ()
     is_named: bool = True
 
     @property
