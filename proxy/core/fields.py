@@ -297,6 +297,15 @@ def trailer_lines(trailers: Iterable[Field]) -> list[bytes]:
     return [b"%b: %b\r\n" % (name, value) for name, value in trailers if name.lower() not in ANSWER_ROLES]
 
 
+# What a message says of its own bytes, and of those of the representation (RFC 9530; RFC 3230, and RFC 1864 before it).
+_DIGESTS = frozenset({b"content-md5", b"content-digest", b"repr-digest", b"digest"})
+
+
+def without_digests(lines: Iterable[bytes]) -> list[bytes]:
+    """The lines of a message without those that would be wrong of other bytes."""
+    return _without(lines, _DIGESTS)
+
+
 def lines_of_304(passing: Iterable[bytes]) -> list[bytes]:
     """Those of an answer's lines that a 304 carries; Date and ETag are set beside them."""
     kept: list[bytes] = []

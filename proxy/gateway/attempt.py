@@ -24,7 +24,7 @@ from .aftermath import Aftermath
 from .counting import Counting
 from .exchange import Exchange
 from .hearing import Heard
-from .injecting import put_version
+from .injecting import changed_answer
 from .judging import judge
 from .lease import Lease
 from .metrics import RouteMetrics
@@ -269,7 +269,8 @@ class Attempt:
         # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
         if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
             lines.append(b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag)))
-        result = result_of(heard, lines) if exchange.replay_key and heard.is_whole else ""
+        changed = None if tag is None else await changed_answer(exchange, heard, tag, self._representations.max_tagged_bytes)
+        result = result_of(heard, lines, changed) if exchange.replay_key and heard.is_whole else ""
         if not await self._tell(Kind.COMMIT, version, exchange.replay_key if result else "", result):
             # FENCED, or the store is gone: applied, but what stands now is not ours to name (protocol §5, W7).
             heard.fields.passing = [line for line in heard.fields.passing if not line.lower().startswith(b"cache-control:")]
@@ -279,8 +280,8 @@ class Attempt:
         else:
             if self._counting is not None and self._counting.floor:
                 self._metrics.counters_raised.inc()
-            if tag is not None and heard.is_whole:
-                await put_version(exchange, heard, tag, self._representations.max_tagged_bytes)
+            if changed is not None:
+                heard.replace(changed)
         if not exchange.names_a_state:
             self._metrics.unprotected_writes.inc()
         return heard.reply(lines, trailers_of(heard.answer, exchange.fields))

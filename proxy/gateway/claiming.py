@@ -8,11 +8,12 @@ import asyncio
 from ..core.conflict import Problem, Received
 from ..core.dialect import Dialect, Place
 from ..core.etag import EntityTag, Malformed, Wildcard
+from ..core.fields import without_digests
 from ..core.json_text import Document, read_json
 from ..core.pointer import NOTHING, Pointer, write_pointer
 from ..core.token import also_named, read_query, read_value
 from .exchange import Exchange
-from .injecting import THREAD_BYTES, says_json, without_digests
+from .injecting import THREAD_BYTES, says_json
 from .refusing import refuse
 from .reply import Reply
 from .spool import Spool

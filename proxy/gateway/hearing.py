@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..core.fields import read_answer_fields
+from ..core.fields import read_answer_fields, without_digests
 from ..errors import OriginError, SpoolFailed
 from ..origin.port import OriginAnswer
 from .reply import Body, Held, Reply, Streamed
@@ -45,10 +45,11 @@ class Heard:
         self.is_whole = True
 
     def replace(self, content: bytes) -> None:
-        """Put other content in the place of what the backend sent."""
+        """Put other content in the place of what the backend sent, whose digests would be wrong of it."""
         if isinstance(self.content, Spool):
             self.content.close()
         self.content = content
+        self.fields.passing = without_digests(self.fields.passing)
 
     def reply(self, lines: list[bytes], trailers: Sequence[bytes] = ()) -> Reply:
         """Pass the answer on. One that was cut is cut for the client as well: it must not take a half for the whole."""

@@ -3,11 +3,11 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ..core.dialect import Dialect, Written
 from ..core.etag import EntityTag
-from ..core.fields import AnswerFields
+from ..core.fields import AnswerFields, without_digests
 from ..core.json_text import Document, read_json
 from ..core.pointer import Pointer
 from ..origin.port import OriginAnswer
@@ -19,9 +19,6 @@ from .spool import Spool
 _logger = logging.getLogger("noclobber")
 THREAD_BYTES = 64 * 1024
 """A document larger than this is read and changed in a thread, so that others need not wait for it."""
-
-# What a message says of its own bytes, and of those of the representation (RFC 9530; RFC 3230, and RFC 1864 before it).
-_DIGESTS = frozenset({b"content-md5", b"content-digest", b"repr-digest", b"digest"})
 
 
 def written(dialect: Dialect, tag: EntityTag) -> bytes | None:
@@ -54,11 +51,6 @@ async def aside(dialect: Dialect, content: bytes, tag: EntityTag) -> bytes | Non
     return (
         await asyncio.to_thread(with_version, dialect, content, tag) if len(content) > THREAD_BYTES else with_version(dialect, content, tag)
     )
-
-
-def without_digests(lines: Iterable[bytes]) -> list[bytes]:
-    """The lines of a message without those that would be wrong of other bytes."""
-    return [line for line in lines if line.partition(b":")[0].lower() not in _DIGESTS]
 
 
 def may_change(lines: Sequence[bytes]) -> bool:
@@ -120,17 +112,13 @@ class Unwritten:
             _logger.warning("route %s: a representation has no tag, or is too large: its version is not written into it", rules.name)
 
 
-async def put_version(exchange: Exchange, heard: Heard, tag: EntityTag, max_bytes: int) -> None:
-    """Write the version that a write has made into the backend's answer to it, where there is a place for one."""
-    dialect = exchange.rules.dialect
-    if not dialect.inject or exchange.method == b"DELETE" or not may_change(heard.fields.passing):
-        return
-    content = heard.content
-    if isinstance(content, Spool):
-        if content.size_bytes > max_bytes:
-            return
-        content = b"".join([piece async for piece in content.pieces()])
-    changed = await aside(dialect, content, tag)
-    if changed is not None:
-        heard.replace(changed)
-        heard.fields.passing = without_digests(heard.fields.passing)
+async def changed_answer(exchange: Exchange, heard: Heard, tag: EntityTag, max_bytes: int) -> bytes | None:
+    """What the backend answered to a write, with the version in it that the write has made; None where there is no place for one."""
+    dialect, content = exchange.rules.dialect, heard.content
+    if not dialect.inject or not heard.is_whole or exchange.method == b"DELETE" or not may_change(heard.fields.passing):
+        return None
+    if isinstance(content, bytes):
+        return await aside(dialect, content, tag)
+    if content.size_bytes > max_bytes:
+        return None
+    return await aside(dialect, b"".join([piece async for piece in content.pieces()]), tag)

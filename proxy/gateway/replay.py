@@ -42,10 +42,14 @@ async def replay_key(exchange: Exchange, key: bytes, body: bytes | Spool | None)
     return f"{identity.hexdigest()[:32]}:{payload.hexdigest()[:32]}"
 
 
-def result_of(heard: Heard, lines: Iterable[bytes]) -> str:
-    """What a retry is to be told: the status, what names the result, and the body if it is short. `lines` are ours."""
+def result_of(heard: Heard, lines: Iterable[bytes], changed: bytes | None = None) -> str:
+    """What a retry is to be told: the status, what names the result, and the body if it is short. `lines` are ours.
+
+    `changed` is the body with the version in it; None: it goes out as it came.
+    """
     kept = [line for line in heard.fields.passing if _name(line) in _KEPT_FIELDS or _name(line).startswith(_CORS_PREFIX)]
-    body = heard.content if isinstance(heard.content, bytes) and len(heard.content) <= MAX_KEPT_BYTES else b""
+    content = heard.content if changed is None else changed
+    body = content if isinstance(content, bytes) and len(content) <= MAX_KEPT_BYTES else b""
     texts = [part.decode("latin-1") for part in (heard.answer.reason, b"".join((*kept, *lines)), body)]
     return json.dumps([heard.answer.status, *texts], ensure_ascii=False, separators=(",", ":"))
 
