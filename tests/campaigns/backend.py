@@ -2,7 +2,9 @@
 
 It keeps JSON documents, and writes down what it applied in which order: that log is what a campaign holds the clients' story against.
 A write names its value in `X-Write`, or in the member `write` of its body. PUT puts its body there; PATCH and POST merge theirs into what
-is there; DELETE removes it. What was never written is there all the same, as SEED. Under /native/ answers to a GET carry a strong ETag.
+is there; DELETE removes it. What was never written is there all the same, as SEED. What a GET shows depends on the first part of its path:
+/native/ has a strong ETag, /json/ members in any order and some that change with every look, /field/ the number of the last write among
+its members, /header/ in its head.
 
 What becomes of a write can be told by its script (`script.py`, in the field X-Script), or is left to chance (--faults). GET /log shows
 the log, GET /heard how often the request of each value has come.
@@ -26,6 +28,7 @@ from tests.campaigns.script import FIELD, MIX, PLAIN, READ_MIX, Chance, Step, pa
 
 Document = dict[str, Any]
 SEED: Document = {"count": 0, "write": SEED_VALUE}
+NUMBERED = ("/field/", "/header/")
 LINGER_ZERO = struct.pack("ii", 1, 0)
 HEAD_LIMIT_BYTES = 1 << 20
 LEFT = (OSError, EOFError)
@@ -77,6 +80,8 @@ class Documents:
             return 404
         sent: Document = json.loads(request.body) if request.body else {}
         after = sent if request.method == "PUT" else {**(before or {}), **sent}
+        if request.path.startswith(NUMBERED):
+            after = {**after, "version": len(self.log[request.path]) + 1}
         self._standing[request.path] = None if request.method == "DELETE" else after
         self._past[request.path] = [*self._past[request.path][-7:], (now, before)]
         self.log[request.path].append(Entry(value, request.method, sent.get("count")))
@@ -139,6 +144,11 @@ class Backend:
         document = self.documents.as_of(path, now - self._lag_seconds) if self._lag_seconds else self.documents.at(path)
         if document is None:
             return 404, "", b""
+        if path.startswith("/json/"):
+            return 200, "", _volatile(document)
+        if path.startswith(NUMBERED):
+            lines = f"X-Version: {document.get('version', 0)}\r\n" if path.startswith("/header/") else ""
+            return 200, lines, _volatile({"version": 0, **document})
         content = json.dumps(document).encode()
         etag = f'ETag: "{hashlib.sha256(content).hexdigest()[:16]}"\r\n' if path.startswith("/native/") else ""
         return 200, etag, content
@@ -219,6 +229,13 @@ _SAID = {
     "two-lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     "nonsense": b"nonsense\r\n\r\n",
 }
+
+
+def _volatile(document: Document) -> bytes:
+    """A document as no other look will show it."""
+    members = [*document.items(), ("serverTime", random.random()), ("views", {"last": random.random()})]
+    random.shuffle(members)
+    return json.dumps(dict(members), indent=random.choice((None, 1))).encode()
 
 
 def _answer(status: int, content: bytes, lines: str = "") -> bytes:

@@ -1,16 +1,15 @@
-"""What the crash campaign goes through: every fault point, each way to go, both kinds of tags, every method; and how a write gets there."""
+"""What the crash campaign goes through: every fault point, each way to go, every method, on every route; and how a write gets there."""
 
 import random
+from collections.abc import Collection
 from enum import Enum
 from typing import NamedTuple
 
 from proxy.gateway.points import Point
 from tests.campaigns.faulty import Action, Fault
+from tests.campaigns.routes import STRATEGIES
 
 METHODS = ("PUT", "PATCH", "POST", "DELETE")
-STRATEGIES = ("content", "native")
-"""The first part of a path: a route whose tags are of the content, and one whose backend has strong tags of its own."""
-
 UNDER_WAY_SECONDS = (0.001, 0.04)
 """How long after the gate a fault comes that is to fall between the bytes of the request and its answer."""
 NEEDS_BODY = frozenset({Point.PIECE})
@@ -114,11 +113,11 @@ CELLS = tuple(
 )
 
 
-def schedule(kills: int, stops: int, chance: random.Random) -> list[Cell]:
+def schedule(kills: int, stops: int, chance: random.Random, strategies: Collection[str] = STRATEGIES) -> list[Cell]:
     """So many cells that kill and so many that stop, every cell as often as any other of its kind, give or take one; in no order."""
     chosen: list[Cell] = []
     for action, count in ((Action.KILL, kills), (Action.STOP, stops)):
-        cells = [cell for cell in CELLS if cell.way.action is action]
+        cells = [cell for cell in CELLS if cell.way.action is action and cell.strategy in strategies]
         # Shuffled by point: a short campaign goes through as many points as it can.
         chance.shuffle(cells)
         by_point = {point: [cell for cell in cells if cell.point is point] for point in Point}

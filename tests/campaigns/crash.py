@@ -25,6 +25,7 @@ from tests.campaigns.faulty import Action
 from tests.campaigns.history import violations
 from tests.campaigns.nursery import Nursery
 from tests.campaigns.race import LISTENING
+from tests.campaigns.routes import STRATEGIES
 from tests.campaigns.stores import STORES, open_store
 from tests.campaigns.trial import RECOVERY_SECONDS, Lane, Trial, Verdict
 from tests.campaigns.wire import Wire
@@ -177,9 +178,10 @@ def main() -> int:
     parser.add_argument("--lanes", type=int, default=6, help="how many trials go on at a time (default: 6)")
     parser.add_argument("--seed", type=int, default=0, help="for the order of the trials, and all that chance decides in them")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--strategy", choices=STRATEGIES, action="append", help="what tells states apart; may be repeated (default: all)")
     options = parser.parse_args()
     stops = options.kills // 4 if options.stops is None else options.stops
-    cells = schedule(options.kills, stops, random.Random(options.seed))
+    cells = schedule(options.kills, stops, random.Random(options.seed), options.strategy or STRATEGIES)
     campaign = Campaign(options.store, cells, options.lanes, options.seed)
     with tempfile.TemporaryDirectory(prefix="noclobber-crash-") as directory:
         result = run(campaign, Path(directory))

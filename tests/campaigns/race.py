@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.campaigns.history import Outcome, violations
+from tests.campaigns.routes import STRATEGIES, write_routes
 from tests.campaigns.stores import STORES, open_store
 from tests.campaigns.wire import Wire
 from tests.campaigns.witness import LOST, Seen, Testimony, Witness
@@ -41,7 +42,8 @@ class Race:
     """What is asked for. `store` is one of STORES, or None to go around noclobber.
 
     The race ends after `seconds`, or when as many `operations` (looks and writes) are done. `faults` is the share of requests that go
-    wrong at the backend, by `seed`; none of them takes it longer than `longest_seconds`.
+    wrong at the backend, by `seed`; none of them takes it longer than `longest_seconds`. `strategy` is one of STRATEGIES, or empty for the
+    route of a noclobber without a configuration.
     """
 
     store: str | None
@@ -53,6 +55,12 @@ class Race:
     faults: float = 0.0
     longest_seconds: float = 0.1
     seed: int = 0
+    strategy: str = ""
+
+    @property
+    def resources_written(self) -> list[str]:
+        """The paths of the counters."""
+        return [f"{self.strategy and '/' + self.strategy}/counters/{n}" for n in range(self.resources)]
 
     @property
     def settings(self) -> dict[str, str]:
@@ -93,7 +101,7 @@ class Client:
     def __init__(self, number: int, ports: list[int], race: Race, testimony: Testimony) -> None:
         self._witness = Witness(str(number), testimony)
         self._wires = [Wire(port) for port in ports]
-        self._resources = [f"/counters/{n}" for n in range(race.resources)]
+        self._resources = race.resources_written
         self._operations = race.operations
         self._history = testimony.history
         # What its own last write left behind, by resource: the tag on the answer to a PUT must be as good as that of a GET.
@@ -204,7 +212,8 @@ def run(race: Race, directory: Path) -> Result:
         if race.store is not None:
             url = stack.enter_context(open_store(race.store, directory))
             logs = [directory / f"noclobber-{n}.log" for n in range(PROCESSES)]
-            proxies = [stack.enter_context(Noclobber(backend_port, url, log, settings=race.settings)) for log in logs]
+            config = write_routes(directory) if race.strategy else None
+            proxies = [stack.enter_context(Noclobber(backend_port, url, log, config=config, settings=race.settings)) for log in logs]
             ports = [proxy.wait_until_ready().port for proxy in proxies]
         return asyncio.run(_race(race, ports, backend_port))
 
@@ -221,6 +230,7 @@ def main() -> int:
     parser.add_argument("--operations", type=int, metavar="N", help="stop after N looks and writes, whatever --seconds says")
     parser.add_argument("--faults", type=float, default=0.0, metavar="SHARE", help="the share of requests that go wrong at the backend")
     parser.add_argument("--seed", type=int, default=0, help="for --faults")
+    parser.add_argument("--strategy", choices=STRATEGIES, default="", help="what tells states apart (default: no configuration)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--store", choices=STORES, default="sqlite", help="what the two noclobber processes share (default: sqlite)")
     where.add_argument("--bypass", action="store_true", help="go around noclobber, and see updates lost")
@@ -228,7 +238,7 @@ def main() -> int:
     options = parser.parse_args()
     store = None if options.bypass else options.store
     given = (options.clients, options.resources, math.inf if options.operations else options.seconds, options.delay_seconds)
-    race = Race(store, *given, options.operations or math.inf, options.faults, seed=options.seed)
+    race = Race(store, *given, options.operations or math.inf, options.faults, seed=options.seed, strategy=options.strategy)
     with tempfile.TemporaryDirectory(prefix="noclobber-race-") as directory:
         result = run(race, Path(directory))
     found = {**asdict(result), "violations": result.violations[:10], "passed": result.passed}

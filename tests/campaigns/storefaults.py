@@ -23,6 +23,7 @@ from typing import NamedTuple
 from tests.campaigns.history import Outcome, violations
 from tests.campaigns.rig import Renewed, Rig
 from tests.campaigns.rigs import RIGS
+from tests.campaigns.routes import STRATEGIES, write_routes
 from tests.campaigns.wire import Wire
 from tests.campaigns.witness import LOST, Testimony, Witness
 from tests.e2e.processes import Child, Noclobber
@@ -95,11 +96,12 @@ class Result:
 class Load:
     """Clients that read and write until they are told to stop."""
 
-    def __init__(self, ports: Sequence[int], testimony: Testimony, seed: int) -> None:
+    def __init__(self, ports: Sequence[int], testimony: Testimony, seed: int, strategy: str = "") -> None:
         self.done: list[Done] = []
         self._ports = ports
         self._testimony = testimony
         self._seed = seed
+        self._notes = f"/{strategy}/notes" if strategy else "/notes"
         self._stopping = False
 
     async def run(self) -> None:
@@ -117,7 +119,7 @@ class Load:
         witness = Witness(str(number), self._testimony)
         wires = [Wire(port) for port in self._ports]
         while not self._stopping:
-            resource = f"/notes/{chance.randrange(RESOURCES)}"
+            resource = f"{self._notes}/{chance.randrange(RESOURCES)}"
             began = time.monotonic()
             seen = await witness.look(chance.choice(wires), resource)
             self.done.append(Done(resource, True, began, time.monotonic(), seen is not None))
@@ -172,7 +174,7 @@ def _judge(fault: str, rounds: Sequence[Round], load: Load, testimony: Testimony
     )
 
 
-async def run(rig_name: str, faults: Sequence[str], rounds: int, directory: Path, seed: int = 0) -> list[Result]:
+async def run(rig_name: str, faults: Sequence[str], rounds: int, directory: Path, seed: int = 0, strategy: str = "") -> list[Result]:
     """Play rounds of each fault on one rig; each fault has processes and a backend of its own. Logs go into directory."""
     results = []
     async with AsyncExitStack() as stack:
@@ -184,13 +186,14 @@ async def run(rig_name: str, faults: Sequence[str], rounds: int, directory: Path
                 command = [sys.executable, "-m", "tests.campaigns.backend"]
                 backend = processes.enter_context(Child(command, home / "backend.log"))
                 backend_port = int((await asyncio.to_thread(backend.wait_for_line, LISTENING))[1])
+                config = write_routes(home) if strategy else None
                 proxies = []
                 for n in range(2):
                     log = home / f"noclobber-{n}.log"
-                    proxy = processes.enter_context(Noclobber(backend_port, rig.url, log, settings=SETTINGS))
+                    proxy = processes.enter_context(Noclobber(backend_port, rig.url, log, config=config, settings=SETTINGS))
                     proxies.append(await asyncio.to_thread(proxy.wait_until_ready))
                 testimony = Testimony(writes_may=EXPECTED)
-                load = Load([proxy.port for proxy in proxies], testimony, seed)
+                load = Load([proxy.port for proxy in proxies], testimony, seed, strategy)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(load.run())
                     try:
@@ -230,11 +233,12 @@ def main() -> int:
     parser.add_argument("--fault", action="append", default=[], help="which faults (default: all of the rig's)")
     parser.add_argument("--rounds", type=int, default=20, help="rounds of each (default: 20)")
     parser.add_argument("--seed", type=int, default=0, help="for what the clients choose (default: 0)")
+    parser.add_argument("--strategy", choices=STRATEGIES, default="", help="what tells states apart (default: no configuration)")
     options = parser.parse_args()
     passed = True
     for rig in options.rig or RIGS:
         with tempfile.TemporaryDirectory(prefix="noclobber-storefaults-") as directory:
-            results = asyncio.run(run(rig, options.fault, options.rounds, Path(directory), options.seed))
+            results = asyncio.run(run(rig, options.fault, options.rounds, Path(directory), options.seed, options.strategy))
         print(table(rig, results), flush=True)
         passed = passed and all(result.passed for result in results)
     return 0 if passed else 1

@@ -91,6 +91,20 @@ async def test_a_strong_tag_is_sent_where_it_is_asked_for() -> None:
         assert (await backend.wire.ask("GET", "/native/1")).fields["etag"] != native.fields["etag"]
 
 
+async def test_what_no_two_looks_have_in_common_is_shown_where_it_is_asked_for() -> None:
+    async with talk() as backend:
+        for path in ("/json/1", "/field/1", "/header/1"):
+            await backend.write("PUT", "a", path=path)
+            looks = [await backend.wire.ask("GET", path) for _ in range(6)]
+            assert len({look.body for look in looks}) == 6
+            assert {json.loads(look.body)["write"] for look in looks} == {"a"}
+            assert len({tuple(json.loads(look.body)) for look in looks}) > 1
+            numbers = {json.loads(look.body).get("version") for look in looks}, {look.fields.get("x-version") for look in looks}
+            assert numbers == ({None if path == "/json/1" else 1}, {"1" if path == "/header/1" else None})
+            await backend.write("PATCH", "b", path=path)
+            assert json.loads((await backend.wire.ask("GET", path)).body).get("version") == (None if path == "/json/1" else 2)
+
+
 SCRIPTS: dict[str, tuple[int | None, bool]] = {
     "apply answer": (204, True),
     "answer": (204, False),

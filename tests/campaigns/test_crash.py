@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from proxy.gateway.points import Point
-from tests.campaigns.cells import CELLS, METHODS, STRATEGIES, Way, schedule
+from tests.campaigns.cells import CELLS, METHODS, Way, schedule
 from tests.campaigns.crash import Campaign, run
 from tests.campaigns.faulty import Action
+from tests.campaigns.routes import STRATEGIES
 from tests.campaigns.stores import STORES
 
 ALL = schedule(kills=len(Point), stops=3, chance=random.Random(1))
@@ -29,7 +30,7 @@ def test_nothing_is_lost_wherever_a_process_goes(store: str, part: int, tmp_path
     assert result.operations > len(cells)
 
 
-def test_the_cells_are_every_point_with_every_method_and_both_kinds_of_tags() -> None:
+def test_the_cells_are_every_point_with_every_method_and_every_strategy() -> None:
     assert {(cell.point, cell.way.action) for cell in CELLS} == {
         (point, action) for point in Point for action in (Action.KILL, Action.STOP)
     }

@@ -1,10 +1,12 @@
 """A short race per store, and one around noclobber that has to lose: a check that cannot fail shows nothing."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 
 from tests.campaigns.race import Race, run
+from tests.campaigns.routes import STRATEGIES
 from tests.campaigns.stores import STORES
 
 SECONDS = 4.0
@@ -19,6 +21,17 @@ def test_two_processes_on_one_store_lose_nothing(store: str, tmp_path: Path) -> 
     assert result.lost == 0
     # Without faults nobody is left in doubt.
     assert result.unknown == 0
+    assert result.acknowledged > 0
+    assert result.conflicts > 0
+
+
+@pytest.mark.parametrize(("strategy", "store"), list(zip(STRATEGIES, itertools.cycle(STORES), strict=False)))
+def test_nothing_is_lost_whatever_tells_states_apart(strategy: str, store: str, tmp_path: Path) -> None:
+    result = run(Race(store, clients=20, seconds=2.0, strategy=strategy), tmp_path)
+
+    assert result.violations == []
+    assert result.unexpected == {}
+    assert result.lost == result.unknown == 0
     assert result.acknowledged > 0
     assert result.conflicts > 0
 

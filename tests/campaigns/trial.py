@@ -14,6 +14,7 @@ from tests.campaigns.cells import METHODS, SPOOL_MEMORY_BYTES, Cell
 from tests.campaigns.faulty import Action, Fault
 from tests.campaigns.history import ABSENT, Outcome
 from tests.campaigns.nursery import Nursery
+from tests.campaigns.routes import write_routes
 from tests.campaigns.wire import Wire
 from tests.campaigns.witness import Testimony, Witness
 
@@ -39,16 +40,6 @@ CALM_PAUSE_SECONDS = (0.03, 0.1)
 """How long a client does nothing between two writes: until the fault has struck, and while all wait for the end of a lease."""
 PORTS = (16_000, 32_000)
 VICTIMS, PARTNERS, RESOURCES = 2, 1, 2
-ROUTES = """\
-[[route]]
-name = "content"
-path = "/content/{path*}"
-strategy = "content"
-
-[[route]]
-name = "native"
-path = "/native/{path*}"
-"""
 SETTINGS = {
     "LOG__ACCESS": "off",
     "LIMITS__SPOOL_MEMORY_BYTES": SPOOL_MEMORY_BYTES,
@@ -90,8 +81,7 @@ class Lane:
     def __init__(self, number: int, nursery: Nursery, upstream_port: int, store: str, directory: Path) -> None:
         self._nursery = nursery
         self._log = directory / f"lane-{number}.log"
-        config = directory / "routes.toml"
-        config.write_text(ROUTES)
+        config = write_routes(directory)
         self._arguments = ["run", "--config", str(config), "--upstream", f"http://127.0.0.1:{upstream_port}", "--store", store]
         self.victim_port, self.partner_port = lasting_port(), lasting_port()
         self.victim_pid = 0
