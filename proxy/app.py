@@ -18,6 +18,7 @@ from .core.resource import Routes
 from .gateway.admin import Admin
 from .gateway.arrival import Arrivals
 from .gateway.certificates import Certificates, TlsFiles
+from .gateway.conflicts import ConflictLog, Kept
 from .gateway.connection import Clients, ClientServer
 from .gateway.events import AccessLog
 from .gateway.handler import Handler
@@ -38,8 +39,7 @@ from .gateway.tasks import Tasks
 from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
 from .routing import routed
-from .store.memory import MemoryStore
-from .store.port import History, Store
+from .stores import open_store
 from .upstreams import TLS_VERSIONS, connections, upstreams_of
 
 _logger = logging.getLogger("noclobber")
@@ -111,7 +111,8 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
     """Start everything; on leaving, drain and stop it, in the reverse order. `faults` is for tests alone."""
     async with AsyncExitStack() as stack:
         metrics = Metrics(process_registry())
-        store = TimedStore(await _open_store(config), metrics)
+        opened = await open_store(config.store)
+        store = TimedStore(opened, metrics)
         stack.push_async_callback(store.close)
         upstreams = upstreams_of(config, metrics)
         for upstream in upstreams.values():
@@ -127,10 +128,13 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         writes = Tasks()
         stack.push_async_callback(writes.cancel)
         leases = Leases(store, _lease_times(config), tasks, config.limits.max_waiters_per_key, faults=faults)
-        log = None
-        if config.log.access is AccessLogChoice.JSON:
-            log = AccessLog(sys.stdout.buffer)
-            stack.callback(log.flush)
+        lines = AccessLog(sys.stdout.buffer)
+        stack.callback(lines.flush)
+        log = lines if config.log.access is AccessLogChoice.JSON else None
+        kept = Kept(store, opened, config.store.kept_conflicts, lines if config.log.conflicts is AccessLogChoice.JSON else None)
+        conflicts = ConflictLog(kept, leases, representations, metrics.conflict_events_lost.inc)
+        stack.push_async_callback(conflicts.close)
+        tasks.start(conflicts.run())
         unrouted = routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics, origin)
         known = [route.known for route in config.routes]
         routes = Routes(
@@ -142,7 +146,7 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         forwarding = Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix)
         arrivals = Arrivals(routes, unrouted, server.via_name, _body_pace(config), ids, forwards=True)
         refuse = metrics.count_refusal
-        writing = Writing(representations, leases, writes, limits, Share(config.limits.max_writes_per_principal), refuse)
+        writing = Writing(representations, leases, writes, limits, Share(config.limits.max_writes_per_principal), refuse, conflicts)
         tunnels = Tunnels(origin, server.tunnel_idle_seconds)
         handler = Handler(
             arrivals,
@@ -223,21 +227,6 @@ def _certificates(config: Config) -> Certificates | None:
         minimum=TLS_VERSIONS[server.tls_minimum],
     )
     return Certificates(files)
-
-
-async def _open_store(config: Config) -> Store:
-    url = config.store.url
-    timeout_seconds, history = config.store.timeout_seconds, History(config.store.history.value)
-    if url == "memory://":
-        _logger.warning("memory://: nothing is shared with other processes, and nothing survives a restart")
-        return MemoryStore()
-    if url.startswith("sqlite:///"):
-        from .store.sqlite import SqliteStore
-
-        return await SqliteStore.open(Path(url.removeprefix("sqlite:///")), timeout_seconds=timeout_seconds, history=history)
-    from .store.redis import RedisStore
-
-    return await RedisStore.open(url, timeout_seconds, history)
 
 
 def _lease_times(config: Config) -> LeaseTimes:

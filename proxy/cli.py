@@ -57,9 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _probe(arguments)
         case "probe-aliases":
             return _probe_aliases(arguments)
+        case "conflicts":
+            return _conflicts(arguments)
         case _:
             _parser().print_usage(sys.stderr)
-            print("noclobber: which command? One of: run, check, probe-apply-delay, probe-aliases", file=sys.stderr)
+            print("noclobber: which command? One of: run, check, conflicts, probe-apply-delay, probe-aliases", file=sys.stderr)
             return MISUSED
 
 
@@ -67,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="noclobber", description=ABOUT, epilog=EXAMPLES, formatter_class=RAW, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="say the version of this and of what it stands on, and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for describe in (_describe_run, _describe_check, _describe_probe, _describe_aliases):
+    for describe in (_describe_run, _describe_check, _describe_conflicts, _describe_probe, _describe_aliases):
         describe(commands)
     return parser
 
@@ -98,6 +100,31 @@ def _describe_check(commands: Commands) -> None:
         allow_abbrev=False,
     )
     check.add_argument("file", nargs="?", type=Path, default=Path("config.toml"), metavar="FILE", help="default: config.toml")
+
+
+def _describe_conflicts(commands: Commands) -> None:
+    conflicts = commands.add_parser(
+        "conflicts",
+        help="show the conflict log",
+        description="Show the events that the store keeps, oldest first: writes refused to save an update, forced writes, unknown\n"
+        "outcomes and changes from elsewhere. Who and what is a salted digest; the request id leads to the access log.",
+        epilog="example: noclobber conflicts --config config.toml --last 20 --follow",
+        formatter_class=RAW,
+        allow_abbrev=False,
+    )
+    conflicts.add_argument("--config", type=Path, metavar="FILE", help="the configuration that names the store")
+    conflicts.add_argument("--store", metavar="URL", help="the store, where no configuration names it")
+    conflicts.add_argument("--last", type=_count, metavar="N", help="show the newest N alone")
+    conflicts.add_argument("--follow", action="store_true", help="go on with what comes, until interrupted")
+    conflicts.add_argument("--json", action="store_true", help="one JSON document a line")
+
+
+def _count(text: str) -> int:
+    """A number of things, at least one."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def _describe_probe(commands: Commands) -> None:
@@ -155,6 +182,27 @@ def _check(path: Path) -> int:
         _print_mistakes(error)
         return FAILED
     print(f"{path}: ok: {_summary(config)}")
+    return OK
+
+
+def _conflicts(arguments: argparse.Namespace) -> int:
+    flags = {"store": arguments.store} if arguments.store is not None else {}
+    # The backend is not asked: where no file names one, any does.
+    anywhere = {} if arguments.config else {"upstream": "http://127.0.0.1"}
+    try:
+        store = load_config(arguments.config, os.environ, anywhere | flags).store
+    except ConfigError as error:
+        _print_mistakes(error)
+        return MISUSED
+    from .conflict_log import Showing, show_conflicts
+
+    try:
+        show_conflicts(Showing(store, arguments.last, arguments.json, arguments.follow))
+    except NoclobberError as error:
+        print(f"noclobber: {error}", file=sys.stderr)
+        return FAILED
+    except (KeyboardInterrupt, BrokenPipeError):
+        return OK
     return OK
 
 

@@ -23,10 +23,10 @@ MISTAKES = {
     ),
     "unknown key, of another section": (
         "[store]\n\nlease_seconds = 3",
-        '3: store.lease_seconds: is unknown, read the key "lease_seconds", allowed url, timeout_seconds, history; '
+        '3: store.lease_seconds: is unknown, read the key "lease_seconds", allowed url, timeout_seconds, history, kept_conflicts; '
         "did you mean protocol.lease_seconds?",
     ),
-    "unknown key, like nothing": ("[log]\nzzz = 1", '2: log.zzz: is unknown, read the key "zzz", allowed access, level'),
+    "unknown key, like nothing": ("[log]\nzzz = 1", '2: log.zzz: is unknown, read the key "zzz", allowed access, conflicts, level'),
     "unknown key at the top": (
         'listen = "127.0.0.1:1"',
         f'1: listen: is unknown, read the key "listen", allowed {HEADERS}; did you mean server.listen?',

@@ -12,7 +12,7 @@ from .choices import AccessLog, History, Level
 from .dialect import NamedDialect
 from .forms import check_store_url
 from .limits import Limits
-from .notes import formed, plain, seconds, seconds_or_none
+from .notes import count, formed, plain, seconds, seconds_or_none
 from .route import EVERYTHING, Route
 from .server import Server
 from .upstream import NamedUpstream, Upstream
@@ -50,6 +50,15 @@ class Store(Struct, frozen=True, kw_only=True):
             "kept where one was lost: counters begin anew, and a version that a client holds may name another state.",
         ),
     ] = History.UNKNOWN
+    kept_conflicts: Annotated[
+        int,
+        count(
+            "events",
+            "How many events of the conflict log the store keeps for `noclobber conflicts`, at about 500 bytes each; 0: none.",
+            "Too low: what happened overnight is gone in the morning.",
+            0,
+        ),
+    ] = 10_000
 
 
 class Protocol(Struct, frozen=True, kw_only=True):
@@ -102,6 +111,10 @@ class Log(Struct, frozen=True, kw_only=True):
     access: Annotated[AccessLog, plain("A line of JSON for each request, or none.", "off: no trace of who lost an update.")] = (
         AccessLog.JSON
     )
+    conflicts: Annotated[
+        AccessLog,
+        plain("A line of JSON for each conflict, forced write, unknown outcome and change from elsewhere, or none.", "off: see access."),
+    ] = AccessLog.JSON
     level: Annotated[Level, plain("The least grave message of the process that is written.", "debug costs throughput.")] = Level.INFO
 
 

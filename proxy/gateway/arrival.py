@@ -158,6 +158,7 @@ class Arrivals:
             added += self.ids.line(request_id)
         exchange = Exchange(method, target, key, routed.rules, fields, conditions, added, body, interim, sent_method=sent_method)
         exchange.origin = routed.origin
+        exchange.request_id = request_id
         if place.parameters:
             exchange.parameters = place.parameters
         if place.names is not None and routed.rules.is_guarded:

@@ -24,6 +24,7 @@ from .aftermath import Aftermath
 from .counting import Counting
 from .exchange import Exchange
 from .hearing import Heard
+from .incident import IncidentKind
 from .injecting import changed_answer
 from .judging import judge
 from .lease import Lease
@@ -169,8 +170,10 @@ class Attempt:
 
     def _notice_out_of_band(self, sighting: Sighting) -> None:
         remembered, seen = self._lease.version, self._version(sighting)
-        if not self._in_doubt and remembered != NOT_KNOWN and seen != NOT_KNOWN and remembered != seen:
+        if not self._in_doubt and remembered != NOT_KNOWN and seen != NOT_KNOWN and remembered != seen and sighting.tag is not None:
+            self._representations.history.find_strange(self._exchange.key, sighting.tag)
             self._metrics.out_of_band_changes.inc()
+            self._exchange.note(IncidentKind.OUT_OF_BAND, sighting.tag)
 
     # ---- W4, W5: once on the wire -------------------------------------------------------------------------------------------------
 
@@ -267,6 +270,8 @@ class Attempt:
             tag = self._counting.tag_after_commit()
         lines = []
         # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
+        if tag is not None:
+            self._representations.history.give(exchange.key, tag)
         if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
             lines.append(b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag)))
         changed = None if tag is None else await changed_answer(exchange, heard, tag, self._representations.max_tagged_bytes)

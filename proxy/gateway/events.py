@@ -64,6 +64,14 @@ class AccessLog:
                 request_id,
             )
         )
+        self._schedule()
+
+    def write_line(self, line: bytes) -> None:
+        """Log a line that is JSON already."""
+        self._lines.append(line)
+        self._schedule()
+
+    def _schedule(self) -> None:
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
         elif self._flush_handle is None:

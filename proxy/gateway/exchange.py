@@ -6,14 +6,16 @@ from typing import Protocol
 
 from ..core.conflict import Received
 from ..core.dialect import Compare
+from ..core.etag import EntityTag, TagList
 from ..core.fields import RequestFields
 from ..core.hops import Undone, has_marks
 from ..core.precondition import IF_MATCH, IF_NONE_MATCH, Conditions
-from ..core.record import Snapshot
+from ..core.record import Record, Snapshot
 from ..core.resource import ResourceKey, key_digest
 from ..core.target import Target
 from ..origin.port import Interim, StreamedBody, Upstream
 from ..store.port import StoreKey
+from .incident import Incident, IncidentKind
 from .rules import HopTags, Rules, SafeMethods
 
 # A compressing backend would give one state as many tags as codings; asked for identity, it gives one.
@@ -54,6 +56,7 @@ class Exchange:
     `claim` is the version that a write says it is based on, as it came; None where it came in If-Match, or did not come.
     `parameters` are the segments of its path, folded, by the names that the route gives them; None: there are none. `other_keys` are
     those of the resources that a write changes too. `is_named` False: they, `key` and `view` are told by the body, which has not been read.
+    `incidents` are what the conflict log is told of; `found` is the record as the lease found it, None where there is no lease.
     """
 
     method: bytes
@@ -80,6 +83,9 @@ class Exchange:
     claim: Received | None = None
     parameters: Mapping[str, bytes] | None = None
     is_named: bool = True
+    request_id: bytes = b""
+    incidents: Sequence[Incident] = ()
+    found: Record | None = None
 
     @property
     def store_key(self) -> StoreKey:
@@ -101,6 +107,15 @@ class Exchange:
     def _is_free(self) -> bool:
         """Whether clients write tags in ways of their own."""
         return self.rules.dialect.compare is not Compare.STRONG
+
+    @property
+    def named(self) -> TagList | None:
+        """The tags that the client says its write is based on."""
+        return self.conditions.if_match
+
+    def note(self, kind: IncidentKind, current: EntityTag | None = None, reason: str = "") -> None:
+        """Have the conflict log told."""
+        self.incidents = (*self.incidents, Incident(kind, current, reason))
 
     def undo(self, undone: Undone) -> None:
         """Go on with the conditions as they would have come without hops."""

@@ -5,6 +5,7 @@ from ..core.hops import undo_for_write
 from ..core.json_text import read_json
 from ..core.precondition import IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, Absent, Judgement, Present, Verdict, evaluate
 from .exchange import Exchange
+from .incident import IncidentKind
 from .injecting import with_version
 from .metrics import RouteMetrics
 from .refusing import refuse
@@ -47,6 +48,7 @@ def required(exchange: Exchange, metrics: RouteMetrics) -> Reply:
     """Refuse a write that names no state, where the route asks for one (RFC 6585 §3)."""
     exchange.verdict = "required"
     metrics.count_conflict("missing")
+    exchange.note(IncidentKind.MISSING)
     return refuse(exchange, Problem.REQUIRED, "This write names no state that it is based on.")
 
 
@@ -72,14 +74,17 @@ def _refusal(exchange: Exchange, sighting: Sighting, judgement: Judgement, metri
     received = received or Received(because.title(), b", ".join(exchange.fields.conditions.get(because, [])))
     if isinstance(sighting.current, Absent):
         metrics.count_conflict("gone")
+        exchange.note(IncidentKind.GONE)
         # A 404 may hide what this client must not see: what it sent is not held up to it, and any tag gets the same octets.
         return refuse(exchange, Problem.GONE, "Nothing is here (any more).")
     if because == IF_NONE_MATCH:
         metrics.count_conflict("exists")
+        exchange.note(IncidentKind.EXISTS, sighting.tag)
         return refuse(
             exchange, Problem.EXISTS, "Something is here that the precondition excludes.", received=received, current=sighting.tag
         )
     metrics.count_conflict("stale")
+    exchange.note(IncidentKind.STALE, sighting.tag)
     detail = "What is here now is not what the precondition names: someone else has changed it since."
     return refuse(exchange, Problem.STALE, detail, received=received, current=sighting.tag, representation=_what_stands(exchange, sighting))
 

@@ -30,7 +30,7 @@ from ..core.event import (
     Reused,
     TakenOver,
 )
-from ..core.record import NOT_KNOWN, Snapshot, State, Swapped, Version
+from ..core.record import NOT_KNOWN, Record, Snapshot, State, Swapped, Version
 from ..core.write import step
 from ..errors import StoreError, StoreUnavailable
 from ..store.port import Store, StoreKey
@@ -209,6 +209,11 @@ class Leases:
         snapshot = self._remembered.get(key)
         return NOT_KNOWN if snapshot is None or snapshot.record is None else snapshot.record.version
 
+    def remembered_record(self, key: StoreKey) -> Record | None:
+        """The record that this process last saw settled under key; it may be out of date. None: nothing is remembered."""
+        snapshot = self._remembered.get(key)
+        return None if snapshot is None else snapshot.record
+
     def is_crowded(self, key: StoreKey) -> bool:
         """Whether as many writers of this process wait for key as may."""
         waiting = self._turns.get(key)
@@ -250,15 +255,16 @@ class Leases:
         del self._turns[key]
 
     async def begin(
-        self, key: StoreKey, until: float, operation: str, replay_key: str = "", *, counts: bool = False
+        self, key: StoreKey, until: float, operation: str, replay_key: str = "", writer: str = "", *, counts: bool = False
     ) -> Lease | GraceRunning | Busy | Replayed | InFlight | Reused:
         """Ask for the lease of key, again and again while another process holds it, until the clock shows until.
 
-        `counts`: the resource is told apart by its revisions. Raises StoreError when the store cannot be asked; the lease may then stand,
-        unused, until it runs out.
+        `writer` says who asks, and stands at the end of the owner. `counts`: the resource is told apart by its revisions. Raises StoreError
+        when the store cannot be asked; the lease may then stand, unused, until it runs out.
         """
         times = self.times
-        event = Begin(f"{random.getrandbits(128):032x}", operation, times.lease_seconds, times.grace_seconds, replay_key, counts)
+        owner = f"{random.getrandbits(128):032x}{writer}"
+        event = Begin(owner, operation, times.lease_seconds, times.grace_seconds, replay_key, counts)
         pause, longest = POLL_SECONDS
         snapshot = self._remembered.pop(key, None)
         while True:

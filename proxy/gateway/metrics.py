@@ -169,6 +169,9 @@ class Metrics:
         self.out_of_band_changes = Counter(
             "noclobber_out_of_band_changes", "States found that no write through noclobber had left.", by_route, registry=registry
         )
+        self.conflict_events_lost = Counter(
+            "noclobber_conflict_events_lost", "Events of the conflict log that did not get into the store.", registry=registry
+        )
         self.own_writes = Counter(
             "noclobber_own_writes_recognised",
             "Retries that were told what the write itself was told.",

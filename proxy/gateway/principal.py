@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 
 from .exchange import Exchange
 
@@ -12,6 +13,16 @@ _FIELDS = frozenset({b"authorization", b"cookie", b"x-api-key", b"x-auth-token"}
 def principal(exchange: Exchange) -> Sequence[bytes]:
     """The lines that say who is asking, in order; empty where nobody says."""
     return [line for line in exchange.fields.passing if line.partition(b":")[0].lower() in _FIELDS]
+
+
+DIGEST_CHARS = 16
+"""64 bits: enough to tell principals apart, and not to be told more."""
+
+
+def principal_digest(exchange: Exchange, salt: bytes | None) -> str:
+    """A name for who is asking, the same in all processes on one store; empty where nobody says, or as long as there is no salt."""
+    lines = principal(exchange)
+    return sha256(b"principal\0%b%b" % (salt, b"".join(lines))).hexdigest()[:DIGEST_CHARS] if lines and salt is not None else ""
 
 
 class Share:

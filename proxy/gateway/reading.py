@@ -192,6 +192,7 @@ class Reading:
         return reply
 
     def _answer_native(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag, asked: bytes) -> Reply:
+        self._representations.history.give(exchange.key, tag)
         current = self._representations.present(fields, tag, time.time()) if exchange.has_conditions else Present(tag, None)
         refused = self._refuse(exchange, self._judge(exchange, current, self._representations.native_marks(exchange.key)), fields, tag)
         if refused is not None:
@@ -230,6 +231,8 @@ class Reading:
         """Answer with what is held, its version written into it where the route's clients look for it there."""
         tag = digest.tag()
         changed = None
+        if tag is not None:
+            self._representations.history.give(exchange.key, tag)
         if tag is not None and has_place(exchange, fields):
             changed = await self._answer_changed(exchange, answer, fields, tag, content)
         return changed or self._answer_held(exchange, answer, fields, digest, content)

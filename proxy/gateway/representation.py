@@ -22,6 +22,7 @@ from ..errors import OriginError
 from ..origin.port import Interim, Origin, OriginAnswer, OriginRequest
 from .exchange import Exchange
 from .grants import Grants
+from .history import History
 from .refusing import shows_what_stands
 from .reply import Held as HeldBody
 from .reply import Reply, own_lines
@@ -68,6 +69,7 @@ class Representations:
         self.origin = origin
         self.salt: bytes | None = None
         self.grants = Grants()
+        self.history = History()
         self.max_tagged_bytes = max_tagged_bytes
         self._disproved: dict[ResourceKey, None] = {}
         self._marked: dict[ResourceKey, None] = {}

@@ -56,19 +56,19 @@ def end_turns(leases: Leases, keys: Sequence[StoreKey]) -> None:
 
 
 async def begin_all(
-    leases: Leases, keys: Keys, until: float, operation: str, replay_key: str = "", *, counts: bool = False
+    leases: Leases, keys: Keys, until: float, operation: str, replay_key: str = "", writer: str = "", *, counts: bool = False
 ) -> "Lease | Several | GraceRunning | Busy | Replayed | InFlight | Reused":
     """Ask for the leases of keys, as `Leases.begin` does for one. Where it does not come to all of them none is held any more."""
     own = keys.own
     if len(keys.ordered) == 1:
-        return await leases.begin(own, until, operation, replay_key, counts=counts)
+        return await leases.begin(own, until, operation, replay_key, writer, counts=counts)
     granted: list[Lease] = []
     first: Lease | None = None
     try:
         for key in keys.ordered:
             is_own = key == own
             # What is changed from elsewhere has a label that must never come again, however its own route is told apart.
-            lease = await leases.begin(key, until, operation, replay_key if is_own else "", counts=counts or not is_own)
+            lease = await leases.begin(key, until, operation, replay_key if is_own else "", writer, counts=counts or not is_own)
             if not isinstance(lease, Lease):
                 await _give_back(granted)
                 return lease

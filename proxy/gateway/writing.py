@@ -12,21 +12,24 @@ from ..core.conflict import Problem
 from ..core.dialect import Place
 from ..core.etag import Wildcard
 from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
+from ..core.outcome import Outcome
 from ..core.precondition import NO_CONDITIONS
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import Strategy, is_named, may_be_named, version_of
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from .attempt import Attempt
 from .claiming import claim_in_body, claim_in_query
+from .conflicts import ConflictLog
 from .counting import labelled, shows_something
 from .exchange import METHODS_WITH_BODY, Exchange
+from .incident import IncidentKind
 from .judging import judge, required
 from .labels import Labels
 from .lease import Leases
 from .limits import Refusal, Refuse, uncounted
 from .metrics import RouteMetrics
 from .naming import name_by_body
-from .principal import Share
+from .principal import Share, principal_digest
 from .refusing import refuse
 from .replay import idempotency_keys, replay, replay_key
 from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply
@@ -51,8 +54,10 @@ class Writing:
         body_limits: SpoolLimits,
         share: Share | None = None,
         refuse: Refuse = uncounted,
+        conflicts: ConflictLog | None = None,
     ) -> None:
-        """`share` is what one principal may do at once, None: no limit. `refuse` counts refusals."""
+        """`share` is what one principal may do at once, None: no limit. `refuse` counts refusals. `conflicts` None: no conflict log."""
+        self._conflicts = conflicts
         self._share = share or Share()
         self._refuse = refuse
         self._representations = representations
@@ -70,6 +75,7 @@ class Writing:
         if refused is None and exchange.fields.expectations:
             refused = await self._refuse_before_the_body(exchange, metrics)
         if refused is not None:
+            self._record(exchange)
             return refused
         with self._share.of(exchange) as has_place:
             if not has_place:
@@ -165,8 +171,15 @@ class Writing:
         try:
             return await (self._await_turn if exchange.replay_key == "" else self._run_once)(exchange, body, metrics)
         finally:
+            if exchange.outcome == Outcome.UNKNOWN.value:
+                exchange.note(IncidentKind.UNKNOWN_OUTCOME)
+            self._record(exchange)
             if isinstance(body, Spool):
                 body.close()
+
+    def _record(self, exchange: Exchange) -> None:
+        if exchange.incidents and self._conflicts is not None:
+            self._conflicts.record(exchange)
 
     async def _run_once(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
         """Refuse the duplicate of what is under way here. That of another process is found when it begins."""
@@ -255,7 +268,9 @@ class Writing:
             return await self._without_store(exchange, body, metrics, "The store has not been reached yet.")
         is_counted = exchange.rules.strategy is Strategy.REVISION
         try:
-            lease = await begin_all(self._leases, keys, until, exchange.method.decode("ascii"), exchange.replay_key, counts=is_counted)
+            writer = principal_digest(exchange, self._representations.salt)
+            operation = exchange.method.decode("ascii")
+            lease = await begin_all(self._leases, keys, until, operation, exchange.replay_key, writer, counts=is_counted)
         except StoreError:
             return await self._without_store(exchange, body, metrics, "The store did not answer.")
         finally:
@@ -275,6 +290,7 @@ class Writing:
             metrics.own_writes.inc()
             exchange.outcome = "replayed"
             return replay(lease.result)
+        exchange.found = lease.snapshot.record
         return await Attempt(exchange, body, lease, self._representations, metrics).run()
 
 

@@ -5,13 +5,15 @@ It promises nothing across a restart, so it has no grace: whoever held a lease i
 
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Self
 
 from ..core.record import ABSENT, Record, Snapshot, Swapped
 from ..errors import StoreRefused
 from .codec import fresh_stamp
-from .port import Store, StoreKey
+from .port import Entry, StoreKey, StreamingStore
 
 
 class MemoryStore:
@@ -24,6 +26,7 @@ class MemoryStore:
         self._lineage = fresh_stamp()
         self._records: dict[StoreKey, tuple[Record, str]] = {}
         self._settled: dict[str, bytes] = {}
+        self._streams: dict[str, deque[Entry]] = {}
         self._closed = False
 
     def share(self) -> Self:
@@ -32,6 +35,7 @@ class MemoryStore:
         other._lineage = self._lineage
         other._records = self._records
         other._settled = self._settled
+        other._streams = self._streams
         return other
 
     async def load(self, key: StoreKey) -> Snapshot:
@@ -56,6 +60,20 @@ class MemoryStore:
         self._count()
         return self._settled.setdefault(name, proposal)
 
+    async def append(self, stream: str, content: bytes, most: int) -> None:
+        """Put an entry at the end of stream; forget the oldest."""
+        self._count()
+        entries = self._streams.setdefault(stream, deque())
+        entries.append(Entry(str(int(entries[-1].id) + 1 if entries else 1), content))
+        while len(entries) > most:
+            entries.popleft()
+
+    async def tail(self, stream: str, after: str, limit: int) -> Sequence[Entry]:
+        """Read what came after an entry."""
+        self._count()
+        newer = (entry for entry in self._streams.get(stream, ()) if not after or int(entry.id) > int(after))
+        return list(islice(newer, limit))
+
     async def close(self) -> None:
         """Refuse everything from now on."""
         self._closed = True
@@ -70,4 +88,4 @@ class MemoryStore:
         return Snapshot(record, stamp, self._clock(), self._lineage, math.inf)
 
 
-_: type[Store] = MemoryStore
+_: type[StreamingStore] = MemoryStore

@@ -4,8 +4,9 @@ No adapter decides anything beyond "are stamp and lineage still these?". The rul
 same contract suite (`tests/store/contract.py`).
 """
 
+from collections.abc import Sequence
 from enum import Enum
-from typing import NewType, Protocol
+from typing import NamedTuple, NewType, Protocol, runtime_checkable
 
 from ..core.record import Record, Snapshot, Swapped
 
@@ -47,3 +48,25 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Let go of connections and files. The store cannot be used afterwards."""
+
+
+class Entry(NamedTuple):
+    """What was put into a stream. `id` is the store's name for its place there, and grows."""
+
+    id: str
+    content: bytes
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """Keep the newest entries of a few streams, beside the records. Raises what `Store` raises; no protocol rests on a stream."""
+
+    async def append(self, stream: str, content: bytes, most: int) -> None:
+        """Put an entry at the end of stream, and forget the oldest until at most `most` are left. StoreUnavailable: it may be there."""
+
+    async def tail(self, stream: str, after: str, limit: int) -> Sequence[Entry]:
+        """Read at most `limit` entries that came after the one with the id `after` (empty: from the oldest on), oldest first."""
+
+
+class StreamingStore(Store, Streams, Protocol):
+    """What every adapter is."""

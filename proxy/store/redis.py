@@ -5,15 +5,16 @@ one piece, and `redis_line.py` speaks to one server. None of them sends anything
 """
 
 import math
+from collections.abc import Sequence
 from typing import Self
 
 from ..core.record import Record, Snapshot, Swapped
 from ..errors import StoreRefused, StoreUnavailable
 from .codec import encode, fresh_stamp
-from .port import History, Store, StoreKey
+from .port import Entry, History, StoreKey, StreamingStore
 from .redis_connect import CONNECTORS, Servers
 from .redis_line import Argument
-from .redis_script import load_command, read_reply, settled_key, tag_of
+from .redis_script import load_command, read_reply, settled_key, stream_key, tag_of
 
 KEEP_SECONDS = 30 * 86_400.0
 """How long a record outlives its last swap: far longer than any lease or grace."""
@@ -71,6 +72,18 @@ class RedisStore:
             raise StoreUnavailable(f"the store lost {name} while it was being settled")
         return kept
 
+    async def append(self, stream: str, content: bytes, most: int) -> None:
+        """Put an entry at the end of stream; forget the oldest."""
+        tag = tag_of(stream, self._tags)
+        await self._ask(tag, "XADD", stream_key(stream, tag), "MAXLEN", most, "*", "e", content)
+
+    async def tail(self, stream: str, after: str, limit: int) -> Sequence[Entry]:
+        """Read what came after an entry."""
+        tag = tag_of(stream, self._tags)
+        first = f"({after}" if after else "-"
+        reply = await self._ask(tag, "XRANGE", stream_key(stream, tag), first, "+", "COUNT", limit)
+        return [_entry(row) for row in reply] if isinstance(reply, list) else []
+
     async def close(self) -> None:
         """Send what waits, then disconnect. Everything after is refused."""
         await self._servers.close()
@@ -86,4 +99,13 @@ class RedisStore:
         return await self._servers.ask(tag, command)
 
 
-_: type[Store] = RedisStore
+def _entry(row: object) -> Entry:
+    """Read one entry of XRANGE."""
+    match row:
+        case [bytes(name), [b"e", bytes(content)]]:
+            return Entry(name.decode("ascii"), content)
+        case _:
+            raise StoreRefused(f"a stream is damaged: {row!r:.80}")
+
+
+_: type[StreamingStore] = RedisStore

@@ -40,6 +40,11 @@ def settled_key(name: str, tag: int) -> str:
     return f"noclobber:{{{tag}}}:settled:{name}"
 
 
+def stream_key(name: str, tag: int) -> str:
+    """Name the stream that goes by name."""
+    return f"noclobber:{{{tag}}}:stream:{name}"
+
+
 def load_command(key: StoreKey, tag: int) -> Command:
     """Ask for the record of key."""
     return "EVALSHA", SCRIPT_SHA, 2, lineage_key(tag), record_key(key, tag)

@@ -10,14 +10,14 @@ import math
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
 from ..core.record import ABSENT, Record, Snapshot, Swapped
 from ..errors import StoreRefused
 from .codec import decode, encode, fresh_stamp
-from .port import History, Store, StoreKey
+from .port import Entry, History, StoreKey, StreamingStore
 from .sqlite_file import KEEP_SECONDS, Keeper, boot_identity, is_busy, machine_clock, translated
 
 CHECKPOINT_WRITES = 1_000
@@ -36,6 +36,10 @@ UPDATE = (
     "UPDATE records SET stamp = ?, lease_end = ?, written = ?, record = ? WHERE key = ? AND stamp = ? AND ? = (SELECT lineage FROM meta)"
 )
 SETTLE = "INSERT INTO settled (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+# The newest entry is never forgotten, so the numbers of a stream never repeat.
+APPEND = "INSERT INTO streams (name, id, content) SELECT ?, coalesce(max(id), 0) + 1, ? FROM streams WHERE name = ?"
+FORGET = "DELETE FROM streams WHERE name = ? AND id <= (SELECT max(id) FROM streams WHERE name = ?) - ?"
+TAIL = "SELECT id, content FROM streams WHERE name = ? AND id > ? ORDER BY id LIMIT ?"
 
 T = TypeVar("T")
 
@@ -121,6 +125,20 @@ class SqliteStore:
 
         return await self._patiently(settle_now)
 
+    async def append(self, stream: str, content: bytes, most: int) -> None:
+        """Put an entry at the end of stream; forget the oldest."""
+        self.round_trips += 1
+        # Each by itself: what was put there is not put there again where the second has to wait for the file.
+        await self._patiently(lambda _: self._execute(APPEND, (stream, content, stream)))
+        await self._patiently(lambda _: self._execute(FORGET, (stream, stream, most)))
+        self._count_write()
+
+    async def tail(self, stream: str, after: str, limit: int) -> Sequence[Entry]:
+        """Read what came after an entry."""
+        self.round_trips += 1
+        rows = await self._patiently(lambda _: self._execute(TAIL, (stream, int(after or 0), limit)).fetchall())
+        return [Entry(str(number), bytes(content)) for number, content in rows]
+
     async def close(self) -> None:
         """Let go of the file; the last one to do so folds the log into it. Everything after is refused."""
         if not self._closed:
@@ -175,4 +193,4 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-_: type[Store] = SqliteStore
+_: type[StreamingStore] = SqliteStore

@@ -55,6 +55,11 @@ UPDATE_LAYOUT = (
     "ALTER TABLE meta ADD COLUMN users INTEGER NOT NULL DEFAULT 1",
     f"PRAGMA user_version = {FORMAT}",
 )
+STREAMS = (
+    "CREATE TABLE IF NOT EXISTS streams"
+    " (name TEXT NOT NULL, id INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (name, id)) WITHOUT ROWID"
+)
+"""Put into files that were laid out before there were streams as well: who does not know of it is not disturbed by it."""
 
 # SQLite's primary result codes that mean: the statement was not executed, or was rolled back.
 REFUSALS = {
@@ -101,6 +106,7 @@ class Keeper:
         with self._sweeping:
             self._sweeping.execute("BEGIN IMMEDIATE")
             _settle_lineage(self._sweeping, self.path, boot_id, self._clock())
+            self._sweeping.execute(STREAMS)
             self._sweeping.execute("UPDATE meta SET users = users + 1")
         self._is_counted = True
         self.swapping = self._connect()

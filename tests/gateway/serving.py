@@ -48,7 +48,7 @@ def _toml(value: object) -> str:
 def configured(backend: int | str, *routes: str, store: str = "memory://", **settings: object) -> Config:
     """Configure a noclobber in front of a backend: a port or a URL. `settings` are named SECTION__KEY; without routes there is one."""
     upstream = f"http://127.0.0.1:{backend}" if isinstance(backend, int) else backend
-    settings = {"log__access": "off", "server__listen": "127.0.0.1:0", "server__admin": "127.0.0.1:0", **settings}
+    settings = {"log__access": "off", "log__conflicts": "off", "server__listen": "127.0.0.1:0", "server__admin": "127.0.0.1:0", **settings}
     environ = {f"NOCLOBBER__{name.upper()}": str(value) for name, value in settings.items()}
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "config.toml")

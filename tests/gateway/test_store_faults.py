@@ -55,7 +55,7 @@ class Faulty(MemoryStore):
 async def faulty(legacy: Legacy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Door, Faulty]]:
     """noclobber on a store that can be made to fail."""
     store = Faulty()
-    monkeypatch.setattr("proxy.app.MemoryStore", lambda: store)
+    monkeypatch.setattr("proxy.stores.MemoryStore", lambda: store)
     async with serving(legacy.port, **{**SHORT, "protocol__write_timeout_seconds": 5}) as door:
         yield door, store
 
@@ -163,7 +163,7 @@ async def test_a_doubt_of_which_nobody_knows_whether_it_was_settled_stays(legacy
 async def test_a_renewal_that_fails_is_tried_again(legacy: Legacy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer than the first lease would have lasted."""
     store = Faulty()
-    monkeypatch.setattr("proxy.app.MemoryStore", lambda: store)
+    monkeypatch.setattr("proxy.stores.MemoryStore", lambda: store)
     legacy.respond = delaying(2.2, "PUT")
     async with serving(legacy.port, **{**SHORT, "protocol__lease_seconds": 2, "protocol__write_timeout_seconds": 9}) as door:
         store.faults = ["", "refused"]

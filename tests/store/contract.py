@@ -8,7 +8,7 @@ import pytest
 
 from proxy.core.record import ABSENT, NO_COMMIT, Commit, Record, Snapshot, State, Swapped, Version
 from proxy.errors import StoreRefused
-from proxy.store.port import Store, StoreKey
+from proxy.store.port import Store, StoreKey, Streams
 
 OpenStore = Callable[[], Awaitable[Store]]
 """Opens one more store on the data set of the test; the fixture closes it."""
@@ -56,6 +56,13 @@ async def put(store: Store, key: StoreKey, record: Record, lease_seconds: float 
     outcome = await store.swap(key, standing.stamp, standing.lineage, record, lease_seconds)
     assert isinstance(outcome, Swapped)
     return outcome
+
+
+async def streams_of(open_store: OpenStore) -> Streams:
+    """Open one more store, as what keeps streams."""
+    store = await open_store()
+    assert isinstance(store, Streams)
+    return store
 
 
 class StoreContract:
@@ -297,3 +304,52 @@ class StoreContract:
             await store.swap(fresh_key(), ABSENT, lineage, Record(State.OK, lineage, "e1"), 0.0)
         with pytest.raises(StoreRefused, match="closed"):
             await store.settle(fresh_key(), b"")
+
+
+class StreamContract(StoreContract):
+    """And what those must do that keep streams as well."""
+
+    async def test_a_stream_keeps_the_newest_in_order(self, open_store: OpenStore) -> None:
+        one, other = await streams_of(open_store), await streams_of(open_store)
+        name = fresh_key()
+        assert await one.tail(name, "", 10) == []
+        contents = [bytes([number, 0, 255, 13, 10]) for number in range(12)]
+        for number, content in enumerate(contents):
+            await (one, other)[number % 2].append(name, content, 5)
+        kept = await other.tail(name, "", 10)
+        assert [entry.content for entry in kept] == contents[-5:]
+        assert len({entry.id for entry in kept}) == 5
+
+    async def test_a_stream_is_read_on_from_where_one_was(self, open_store: OpenStore) -> None:
+        store = await streams_of(open_store)
+        name = fresh_key()
+        for number in range(15):
+            await store.append(name, b"%d" % number, 100)
+        seen: list[bytes] = []
+        after = ""
+        while page := await store.tail(name, after, 4):
+            assert len(page) <= 4
+            seen += [entry.content for entry in page]
+            after = page[-1].id
+        assert seen == [b"%d" % number for number in range(15)]
+        await store.append(name, b"later", 1)
+        assert [entry.content for entry in await store.tail(name, after, 4)] == [b"later"]
+        # Where one was has been forgotten since: reading goes on all the same.
+        assert [entry.content for entry in await store.tail(name, "", 4)] == [b"later"]
+
+    async def test_streams_do_not_interfere(self, open_store: OpenStore) -> None:
+        store = await streams_of(open_store)
+        one, other = fresh_key(), fresh_key()
+        await store.append(one, b"1", 1)
+        await store.append(other, b"2", 1)
+        assert [entry.content for entry in await store.tail(one, "", 9)] == [b"1"]
+        assert [entry.content for entry in await store.tail(other, "", 9)] == [b"2"]
+
+    async def test_a_closed_store_refuses_streams(self, open_store: OpenStore) -> None:
+        store = await open_store()
+        assert isinstance(store, Streams)
+        await store.close()
+        with pytest.raises(StoreRefused, match="closed"):
+            await store.append("closed", b"1", 1)
+        with pytest.raises(StoreRefused, match="closed"):
+            await store.tail("closed", "", 1)

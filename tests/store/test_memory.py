@@ -6,10 +6,10 @@ import pytest
 
 from proxy.core.record import ABSENT, Record, State, Swapped
 from proxy.store.memory import MemoryStore
-from tests.store.contract import OpenStore, StoreContract, fresh_key
+from tests.store.contract import OpenStore, StreamContract, fresh_key
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(StreamContract):
     @pytest.fixture
     async def open_store(self) -> OpenStore:
         first = MemoryStore()

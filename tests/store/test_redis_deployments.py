@@ -13,11 +13,11 @@ from tests.origin.certificate import CERTIFICATE, KEY
 from tests.server_groups import ClusterGroup, SentinelGroup, free_port_with_bus
 from tests.servers import RedisServer, free_port, redis_binary, valkey_binary
 from tests.store.conftest import OpenAt
-from tests.store.contract import OpenStore, StoreContract, fresh_key, put, without_times
+from tests.store.contract import OpenStore, StreamContract, fresh_key, put, without_times
 from tests.store.test_redis import RECORD
 
 
-class RedisContract(StoreContract):
+class RedisContract(StreamContract):
     """The contract at a URL: a subclass defines the fixture url."""
 
     @pytest.fixture

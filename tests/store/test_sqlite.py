@@ -20,7 +20,7 @@ from proxy.errors import StoreRefused, StoreUnavailable
 from proxy.store import sqlite_file
 from proxy.store.port import History, StoreKey
 from proxy.store.sqlite import SqliteStore
-from tests.store.contract import OpenStore, StoreContract, fresh_key, put, without_times
+from tests.store.contract import OpenStore, StreamContract, fresh_key, put, without_times
 
 COUNTER = StoreKey("counter")
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ async def opened(path: Path) -> AsyncIterator[OpenSqlite]:
         await store.close()
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StreamContract):
     @pytest.fixture
     async def open_store(self, opened: OpenSqlite) -> OpenStore:
         return opened
@@ -565,3 +565,17 @@ async def test_round_trips_are_counted(opened: OpenSqlite) -> None:
 
 if __name__ == "__main__":
     asyncio.run(work(Path(sys.argv[1]), float(sys.argv[2])))
+
+
+async def test_a_file_from_before_there_were_streams_is_given_them(path: Path, opened: OpenSqlite) -> None:
+    key = fresh_key()
+    store = await opened()
+    swapped = await put(store, key, Record(State.OK, "l1", "e1"))
+    await store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE streams")
+    connection.close()
+    later = await opened()
+    assert (await later.load(key)).stamp == swapped.stamp
+    await later.append("s", b"1", 1)
+    assert [entry.content for entry in await later.tail("s", "", 1)] == [b"1"]

@@ -1,0 +1,91 @@
+"""`noclobber conflicts`: show what the conflict log keeps in the store, and what comes to it."""
+
+import asyncio
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .config import Store as StoreChoice
+from .errors import StoreRefused, StoreUnavailable
+from .gateway.conflicts import STREAM
+from .store.port import Entry, Streams
+from .stores import MEMORY, SQLITE, open_store
+
+PAGE = 500
+FOLLOW_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What is asked for. `last` None: all that is kept; `is_json`: as it is kept, one event a line; `follows`: until it is interrupted."""
+
+    store: StoreChoice
+    last: int | None
+    is_json: bool
+    follows: bool
+
+
+def show_conflicts(showing: Showing, out: Callable[[str], object] = sys.stdout.write) -> None:
+    """Show events, oldest first. Raise StoreError where the store cannot be read."""
+    url = showing.store.url
+    if url == MEMORY:
+        raise StoreRefused("memory:// is in the process that serves and nowhere else: its events are in that one's log alone")
+    if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
+        raise StoreRefused(f"{url.removeprefix(SQLITE)} does not exist: name the store that noclobber runs with")
+    asyncio.run(_show(showing, out))
+
+
+async def _show(showing: Showing, out: Callable[[str], object]) -> None:
+    store = await open_store(showing.store)
+    try:
+        kept: deque[Entry] = deque(maxlen=showing.last)
+        after = await _read(store, "", kept.append)
+        for entry in kept:
+            out(_line(entry, showing.is_json))
+        while showing.follows:
+            sys.stdout.flush()
+            await asyncio.sleep(FOLLOW_SECONDS)
+            try:
+                after = await _read(store, after, lambda entry: out(_line(entry, showing.is_json)))
+            except StoreUnavailable as error:
+                # It may be back the next time.
+                sys.stderr.write(f"noclobber: {error}\n")
+    finally:
+        await store.close()
+
+
+async def _read(store: Streams, after: str, take: Callable[[Entry], object]) -> str:
+    """Hand over what came after an entry, and return the id of the last one."""
+    while page := await store.tail(STREAM, after, PAGE):
+        for entry in page:
+            take(entry)
+            after = entry.id
+    return after
+
+
+def _line(entry: Entry, is_json: bool) -> str:
+    if is_json:
+        return entry.content.decode("utf-8") + "\n"
+    try:
+        event = json.loads(entry.content)
+        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["time"]))
+        words = [at, f"{event['event']:<21}", event["route"], event["method"], f"key={event['key']}"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreRefused(f"an event is damaged: {error}") from error
+    words += [f"{name}={event[key]}" for name, key in _SHOWN if event.get(key) is not None]
+    if event.get("mode") == "observe":
+        words.append("(observed)")
+    return " ".join(words) + "\n"
+
+
+_SHOWN = (
+    ("principal", "principal"),
+    ("last-writer", "lastWriter"),
+    ("read-age", "readAgeSeconds"),
+    ("request", "requestId"),
+    ("reason", "reason"),
+)

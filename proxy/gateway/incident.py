@@ -1,0 +1,29 @@
+"""Incidents: what a write can run into that operators want to know of, whether it was refused or not."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from ..core.etag import EntityTag
+
+
+class IncidentKind(Enum):
+    """The names of events in the conflict log."""
+
+    STALE = "stale"
+    MISSING = "missing"
+    EXISTS = "exists"
+    GONE = "gone"
+    UNKNOWN_OUTCOME = "unknown-outcome"
+    OUT_OF_BAND = "out-of-band"
+    BLIND = "blind-overwrite"
+    OVERRIDE = "override"
+    FORCED_AFTER_CONFLICT = "forced-after-conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One of them. `current` is the tag that stood; None: nothing did, or it was not looked at. `reason` is what the client gave as one."""
+
+    kind: IncidentKind
+    current: EntityTag | None = None
+    reason: str = ""
