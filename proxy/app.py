@@ -156,6 +156,7 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
             refuse,
             config.limits.max_in_flight,
             tunnels,
+            writes,
         )
         peers = Clients(forwarding, ids, server.proxy_protocol)
         clients = ClientServer(handler, _connection_limits(config), refuse, peers)

@@ -29,6 +29,7 @@ def routed(route: Route, metrics: Metrics, origin: Upstream, known: Sequence[Kno
         apply_delay_seconds=route.apply_delay_seconds,
         aliases=route.aliases,
         method_override=route.method_override,
+        scim=route.scim,
         dialect=route.manners,
         naming=route.naming,
         changes=tuple(resolved(each, known) for each in route.other_resources),

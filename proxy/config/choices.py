@@ -108,6 +108,14 @@ class HopTags(Enum):
     EXACT = "exact"
 
 
+class ScimRole(Enum):
+    """What a route has to do with SCIM's endpoints."""
+
+    RESOURCES = "resources"
+    CONFIG = "config"
+    BULK = "bulk"
+
+
 class Cors(Enum):
     """Whether what a script in a browser needs is added to a backend's CORS fields."""
 

@@ -8,6 +8,7 @@ from ..core.method import MethodOverride
 from ..core.naming import KeyTemplate, Naming, Reference, parse_reference
 from ..core.references import Known
 from ..core.template import Pattern, Template, parse_template
+from .choices import ScimRole
 from .forms import check_group, check_name, check_parameter, check_suffix, check_template
 from .notes import formed, listed, plain
 from .pointers import check_host, check_key_template, check_method, check_reference, check_representation, parse_representation
@@ -145,6 +146,15 @@ class Route(Protection, frozen=True, kw_only=True):
             "Another than the backend goes by: a POST is judged as what it is not.",
         ),
     ] = MethodOverride.REFUSE
+
+    scim: Annotated[
+        ScimRole,
+        plain(
+            "What it has to do with SCIM (RFC 7644): a GET of /ServiceProviderConfig (config) says that entity tags are supported, and "
+            "each operation of a POST to /Bulk (bulk) is served as the request it stands for.",
+            "resources for /Bulk: its operations write without a lock, and their versions mean nothing to the provider.",
+        ),
+    ] = ScimRole.RESOURCES
 
     @property
     def aliases(self) -> Aliases:

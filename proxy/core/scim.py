@@ -16,6 +16,7 @@ MEDIA_TYPE = "application/scim+json"
 BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 BULK_RESPONSE = "urn:ietf:params:scim:api:messages:2.0:BulkResponse"
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
+MAX_BULK_BYTES = 1048576
 MAX_OPERATIONS = 1000
 """How many operations one Bulk request may have: each costs the backend several requests."""
 
@@ -66,9 +67,10 @@ def with_versions(provider: Document) -> bytes:
     changes: dict[Pointer, bytes | None] = {("etag", "supported"): b"true"}
     if not isinstance(provider.value(("etag",)), dict):
         changes = {("etag",): b'{"supported":true}'}
-    most = as_int(provider.value(("bulk", "maxOperations")))
-    if most is not None and most > MAX_OPERATIONS:
-        changes["bulk", "maxOperations"] = b"%d" % MAX_OPERATIONS
+    for name, most in (("maxOperations", MAX_OPERATIONS), ("maxPayloadSize", MAX_BULK_BYTES)):
+        told = as_int(provider.value(("bulk", name)))
+        if told is not None and told > most:
+            changes["bulk", name] = b"%d" % most
     return provider.edited(changes)
 
 
@@ -160,7 +162,7 @@ def _write(value: object) -> str:
 def _fault(method: str, path: object, version: object) -> str:
     if method not in METHODS:
         return "Its method is none of POST, PUT, PATCH and DELETE."
-    if not _is_text(path) or not path.startswith("/") or not path.isascii() or "?" in path or "#" in path:
+    if not _is_text(path) or not path.startswith("/") or not _is_printable(path) or "?" in path or "#" in path:
         return "Its path is no path below the provider's root."
     endpoint, _, resource = path[1:].partition("/")
     if not endpoint or bool(resource) == (method == "POST"):
@@ -168,9 +170,13 @@ def _fault(method: str, path: object, version: object) -> str:
     if endpoint.lower() == "bulk" or ".search" in (endpoint, resource):
         return "Its path is that of no resource."
     # An absent version means an unconditional write, so a faulty one must not count as absent.
-    if version is not None and not _is_text(version):
-        return "Its version is no text."
+    if version is not None and not (_is_text(version) and _is_printable(version)):
+        return "Its version is no text in ASCII."
     return ""
+
+
+def _is_printable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 # ---- the order, and who refers to whom ----------------------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ from .limits import Refusal, Refuse, uncounted
 from .reading import Reading
 from .refusing import refuse
 from .reply import Reply, problem, send
+from .rules import ScimRole
+from .scim import Bulk, with_versions_supported
+from .tasks import Tasks
 from .tunnel import Opened, Tunnels, pump
 from .writing import Writing
 
@@ -68,8 +71,9 @@ class Handler:
         refuse: Refuse = uncounted,
         max_in_flight: int = sys.maxsize,
         tunnels: Tunnels | None = None,
+        tasks: Tasks | None = None,
     ) -> None:
-        """`refuse` counts refusals. Over `max_in_flight` requests get 503."""
+        """`refuse` counts refusals. Over `max_in_flight` requests get 503. `tasks` None: Bulk requests of SCIM are passed on."""
         self._arrivals = arrivals
         self._reading = reading
         self._writing = writing
@@ -77,6 +81,7 @@ class Handler:
         self._refuse = refuse
         self._max_in_flight = max_in_flight
         self._tunnels = tunnels
+        self._bulk = None if tasks is None else Bulk(arrivals, tasks, self._answer, self._account)
         self._grants = reading.grants
         self.in_flight = 0
         self.is_draining = False
@@ -103,7 +108,10 @@ class Handler:
             else:
                 exchange = judged
                 try:
-                    reply = await self._answer(exchange, routed)
+                    if routed.rules.scim is ScimRole.RESOURCES:
+                        reply = await self._answer(exchange, routed)
+                    else:
+                        reply = await self._answer_scim(exchange, routed, request, request_id)
                 except BodyMalformed:
                     reply = refuse(exchange, Problem.BAD_REQUEST, "The body is not framed as its head says.")
                     keeps = False
@@ -140,6 +148,16 @@ class Handler:
             # A GET with content is among them: it may ask for anything (RFC 9110 §9.3.1), so no tag of ours would name its answer.
             return self._reading.pass_on(exchange)
         return self._writing.write(exchange, routed.metrics)
+
+    async def _answer_scim(self, exchange: Exchange, routed: RoutedRules, request: web.BaseRequest, request_id: bytes) -> Reply:
+        """Answer what SCIM has beside its resources."""
+        if routed.rules.scim is ScimRole.BULK and exchange.method == b"POST" and self._bulk is not None:
+            return await self._bulk.answer(exchange, request, request_id)
+        if routed.rules.scim is ScimRole.CONFIG and exchange.method in _READS:
+            # The answer is made anew: its length and its ranges are not the backend's.
+            exchange.method, exchange.fields.ranges, exchange.fields.range_lines = b"GET", (), ()
+            return with_versions_supported(await self._answer(exchange, routed))
+        return await self._answer(exchange, routed)
 
     def _overloaded(self) -> Reply:
         self._refuse(Refusal.IN_FLIGHT)

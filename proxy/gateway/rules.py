@@ -14,6 +14,7 @@ from ..config.choices import (
     OwnWrite,
     PutEtag,
     SafeMethods,
+    ScimRole,
     Unrecorded,
     Verify,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "PutEtag",
     "Rules",
     "SafeMethods",
+    "ScimRole",
     "Unrecorded",
     "Verify",
 ]
@@ -69,6 +71,7 @@ class Rules:
     apply_delay_seconds: float = 10.0
     aliases: Aliases = EXACT
     method_override: MethodOverride = MethodOverride.REFUSE
+    scim: ScimRole = ScimRole.RESOURCES
     dialect: Dialect = STANDARD
     naming: Naming | None = None
     changes: tuple[Naming, ...] = ()

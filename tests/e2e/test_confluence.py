@@ -37,9 +37,12 @@ def noclobber(backend: int, tmp_path: Path) -> Iterator[Noclobber]:
         yield process.wait_until_ready()
 
 
+make_client: Callable[..., Any] = Confluence
+
+
 def confluence(port: int) -> Any:
     """A real client of what listens on port."""
-    return Confluence(f"http://127.0.0.1:{port}", username="admin", password="admin")
+    return make_client(f"http://127.0.0.1:{port}", username="admin", password="admin")
 
 
 def between(client: Any, path: str, happens: Callable[[], object]) -> None:
@@ -84,11 +87,13 @@ def test_a_save_after_somebody_else_s_is_refused(backend: int, noclobber: Noclob
 
     with pytest.raises(HTTPError) as refused:
         client.update_page(PAGE, "Release notes", "<p>Mine.</p>", always_update=True)
+    answer = refused.value.response
+    assert answer is not None
 
-    assert refused.value.response.status_code == 409
+    assert answer.status_code == 409
     assert "conflict" in str(refused.value).lower()
     # Both numbers: the one that stands, and the one that was sent.
-    assert set(re.findall(r"\d+", refused.value.response.json()["message"])) == {"2"}
+    assert set(re.findall(r"\d+", answer.json()["message"])) == {"2"}
     assert text(backend) == "<p>The rival's.</p>"
 
 
@@ -132,8 +137,10 @@ def test_a_change_around_noclobber_is_a_conflict(backend: int, noclobber: Noclob
 
     with pytest.raises(HTTPError) as refused:
         client.update_page(PAGE, "Release notes", "<p>Mine.</p>", always_update=True)
+    answer = refused.value.response
+    assert answer is not None
 
-    assert refused.value.response.status_code == 409
+    assert answer.status_code == 409
     assert client.get_page_by_id(PAGE)["title"] == "Changed elsewhere"
 
 
