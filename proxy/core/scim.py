@@ -28,8 +28,8 @@ class RefusedBulk(NamedTuple):
     """A Bulk request that is not carried out at all. `scim_type` is one of RFC 7644 §3.12, or empty."""
 
     status: int
-    scim_type: str
     detail: str
+    scim_type: str = ""
 
 
 class Operation(NamedTuple):
@@ -87,22 +87,22 @@ def read_bulk(content: bytes) -> BulkRequest | RefusedBulk:
     """Take a Bulk request apart. A faulty operation is no reason to refuse the others: it bears its fault in `why`."""
     document = read_json(content)
     if document is None or document.has_duplicates:
-        return RefusedBulk(400, "invalidSyntax", "The body is no JSON document, or one of its objects has a name twice.")
+        return RefusedBulk(400, "The body is no JSON document, or one of its objects has a name twice.", "invalidSyntax")
     members = _members(document.value(()))
     if members is None:
-        return RefusedBulk(400, "invalidSyntax", "The body is no object, or has an attribute twice.")
+        return RefusedBulk(400, "The body is no object, or has an attribute twice.", "invalidSyntax")
     schemas, operations, most = (members.get(name) for name in ("schemas", "operations", "failonerrors"))
     if not isinstance(schemas, list) or BULK_REQUEST not in schemas:
-        return RefusedBulk(400, "invalidSyntax", f"The schema of a Bulk request is {BULK_REQUEST}.")
+        return RefusedBulk(400, f"The schema of a Bulk request is {BULK_REQUEST}.", "invalidSyntax")
     if not isinstance(operations, list):
-        return RefusedBulk(400, "invalidSyntax", "Operations is missing, or no array.")
+        return RefusedBulk(400, "Operations is missing, or no array.", "invalidSyntax")
     if len(operations) > MAX_OPERATIONS:
-        return RefusedBulk(413, "", f"A Bulk request has {MAX_OPERATIONS} operations at most.")
+        return RefusedBulk(413, f"A Bulk request has {MAX_OPERATIONS} operations at most.")
     if most is None:
         return BulkRequest(_operations(operations), None)
     number = as_int(most)
     if number is None:
-        return RefusedBulk(400, "invalidValue", "failOnErrors is no whole number.")
+        return RefusedBulk(400, "failOnErrors is no whole number.", "invalidValue")
     return BulkRequest(_operations(operations), max(1, number))
 
 

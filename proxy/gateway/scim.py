@@ -32,6 +32,7 @@ from ..core.scim import (
 from ..errors import BodyTooLarge
 from .arrival import Arrivals, RoutedRules
 from .exchange import Exchange
+from .injecting import may_change, without_digests
 from .refusing import refuse
 from .reply import Held, Reply
 from .rules import ScimRole
@@ -48,7 +49,6 @@ _OF_THE_WHOLE = frozenset(
         *(b"content-digest", b"content-md5", b"digest", b"repr-digest", b"transfer-encoding", b"upgrade"),
     }
 )
-_DIGESTS = (b"content-digest:", b"content-md5:", b"digest:", b"repr-digest:", b"accept-ranges:")
 
 Serve = Callable[[Exchange, RoutedRules], Awaitable[Reply]]
 Account = Callable[[web.BaseRequest, Exchange | None, RoutedRules, Reply, float, bytes], None]
@@ -56,10 +56,10 @@ Account = Callable[[web.BaseRequest, Exchange | None, RoutedRules, Reply, float,
 
 def with_versions_supported(reply: Reply) -> Reply:
     """Make a provider's answer for its config say that entity tags are supported. Anything but a whole JSON object stays as it is."""
-    document = read_json(reply.body) if reply.status == 200 and isinstance(reply.body, bytes) else None
+    document = read_json(reply.body) if isinstance(reply.body, bytes) and reply.status == 200 and may_change(reply.lines) else None
     if document is not None and isinstance(document.value(()), dict):
         reply.body = with_versions(document)
-        reply.lines = [line for line in reply.lines if not line.lower().startswith(_DIGESTS)]
+        reply.lines = [line for line in without_digests(reply.lines) if not line.lower().startswith(b"accept-ranges:")]
     return reply
 
 
@@ -209,8 +209,9 @@ class _Job:
         status = heard.reply.status
         if status >= 300:
             location = "" if complete.method == "POST" else self._root + complete.path
-            is_told = status >= 400 and heard.document is not None
-            return Result(status, location, "", heard.content if is_told else error_document(status, "The provider gave no reason."))
+            if heard.document is None or (heard.reply.is_own and "schemas" not in heard.document):
+                return Result(status, location, "", error_document(status, heard.text("detail") or "No reason was given."))
+            return Result(status, location, "", heard.content)
         if complete.method == "POST" and complete.bulk_id and heard.text("id"):
             ids[complete.bulk_id] = heard.text("id")
         location = heard.text("meta", "location") or heard.field(b"location") or self._root + complete.path
