@@ -54,7 +54,7 @@ class Spoken:
     def __init__(self, port: int) -> None:
         self.sent: list[Request] = []
         self.heard: list[Response] = []
-        hooks = {"request": [self.sent.append], "response": [self._hear]}
+        hooks: dict[str, list[Callable[..., Any]]] = {"request": [self.sent.append], "response": [self._hear]}
         self.scim = SyncSCIMClient(Client(base_url=f"http://127.0.0.1:{port}/v2", timeout=CLIENT_SECONDS, event_hooks=hooks))
         self.scim.discover()
         self.user: Any = self.scim.get_resource_model("User")
