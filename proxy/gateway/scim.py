@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from ..core.conflict import Problem
-from ..core.fields import Field
+from ..core.fields import Field, without_digests
 from ..core.json_text import read_json
 from ..core.scim import (
     MAX_BULK_BYTES,
@@ -32,7 +32,7 @@ from ..core.scim import (
 from ..errors import BodyTooLarge
 from .arrival import Arrivals, RoutedRules
 from .exchange import Exchange
-from .injecting import may_change, without_digests
+from .injecting import may_change
 from .refusing import refuse
 from .reply import Held, Reply
 from .rules import ScimRole
