@@ -3,11 +3,13 @@
 `./dev docs` writes them anew; a test holds the documents against them.
 """
 
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from proxy.config.dialects import BUILT_IN
 from proxy.config.reference import reference
 from proxy.core.record import State
 from proxy.core.write import TRANSITIONS, Phase
@@ -39,7 +41,23 @@ def states() -> str:
     return "\n".join([*diagram, "", "What writes nothing:", "", "| event | where the record is | answer |", "|---|---|---|", *rows]) + "\n"
 
 
-PARTS: Mapping[str, Callable[[], str]] = {"reference": reference, "states": states, "points": table}
+def dialects() -> str:
+    """A table for each built-in dialect that settles something: its settings as a file would write them."""
+    return "\n".join(_dialect(name, settings) for name, settings in BUILT_IN.items() if settings)
+
+
+def _dialect(name: str, settings: Mapping[str, object]) -> str:
+    rows = "\n".join(f"| `{key}` | {_cell(value)} |" for key, value in settings.items())
+    return f"### `{name}`\n\n| setting | value |\n|---|---|\n{rows}\n"
+
+
+def _cell(value: object) -> str:
+    # A body template is JSON over several lines as a rule: a table has one.
+    text = re.sub(r"\n *", " ", value) if isinstance(value, str) else json.dumps(value)
+    return f"`{text}`".replace("|", "\\|")
+
+
+PARTS: Mapping[str, Callable[[], str]] = {"dialects": dialects, "reference": reference, "states": states, "points": table}
 _PART = re.compile(r"(<!-- begin (\w+) -->\n)(.*?)(<!-- end \2 -->)", re.DOTALL)
 
 
