@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -56,6 +56,11 @@ class User:
         self._jobs = [self._new(), self._new()]
         self._tag = ""
         self._saves = 0
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._straight.close()
+        self._guarded.close()
 
     def _new(self) -> str:
         _, _, content = self._ask(self._straight, "POST", JOBS, {"name": "Gate"})
@@ -151,9 +156,11 @@ def main() -> int:
     about = machine()
     print(f"{about['processor']}, {about['cores']} cores, Python {about['python']}. Clients, noclobber and backend share these cores.")
     print(f"{'':30}{'direct ms':>9}{'through ms':>12}{'growth':>10}{'processor ms':>14}{'of 50 ms':>10}{'requests':>10}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="noclobber-overhead-") as work, running(options.store, Path(work)) as (backend, port, pid):
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="noclobber-overhead-")))
+        backend, port, pid = stack.enter_context(running(options.store, work))
         neighbours = Neighbours()
-        users = [User(backend, port) for _ in range(options.users)]
+        users = [stack.enter_context(closing(User(backend, port))) for _ in range(options.users)]
         verdicts = [show(measure(title, users, pid, options.rounds)) for title in KINDS]
         busy = neighbours.share()
     print(f"bounds: {MOST_TIME:.0%} of response time, {MOST_WORK:.0%} of work: {'kept' if all(verdicts) else 'EXCEEDED'}")
