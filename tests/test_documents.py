@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config import load_config
+from proxy.core.body_template import NAMES
 from tests.documents import DOCS, PARTS, renewed
 
 # A fence, and what it holds.
@@ -40,3 +41,9 @@ def test_an_example_in_the_documents_is_a_configuration_without_mistakes(text: s
     file = tmp_path / "config.toml"
     file.write_text(text)
     assert load_config(file, {}, {}).routes
+
+
+def test_every_value_that_a_body_may_name_is_explained() -> None:
+    table = (DOCS / "dialects.md").read_text(encoding="utf-8").partition("| name | value |")[2].partition("\n\n")[0]
+    explained = [name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.partition(" | ")[0])]
+    assert sorted(explained) == sorted(NAMES)
