@@ -146,7 +146,8 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         forwarding = Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix)
         arrivals = Arrivals(routes, unrouted, server.via_name, _body_pace(config), ids, forwards=True)
         refuse = metrics.count_refusal
-        writing = Writing(representations, leases, writes, limits, Share(config.limits.max_writes_per_principal), refuse, conflicts)
+        share = Share(config.limits.max_writes_per_principal)
+        writing = Writing(representations, leases, writes, limits, share, refuse, conflicts, arrivals.key_at)
         tunnels = Tunnels(origin, server.tunnel_idle_seconds)
         handler = Handler(
             arrivals,

@@ -85,6 +85,7 @@ BUILT_IN: Mapping[str, Settings] = MappingProxyType(
             "missing": "require",
             "missing_body": '{"error": ${detail}}',
             "stale_body": '{"error": ${detail}}',
+            "gone_body": '{"error": ${detail}}',
             "problem_body": '{"error": ${detail}}',
             "safe_methods": "ignore",
         },

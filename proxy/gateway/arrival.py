@@ -108,6 +108,18 @@ class Arrivals:
         judged = self._judge(request, fields, request_id)
         return (judged, self.unrouted, request_id) if isinstance(judged, Reply) else (*judged, request_id)
 
+    def key_at(self, raw: bytes, host: bytes) -> ResourceKey | None:
+        """Say which resource stands at a target that a backend names; None where none is guarded there, or the target does not tell."""
+        target = parse_target(raw, host)
+        if isinstance(target, RefusedTarget):
+            return None
+        routed = self._routes.match(target.path, b"GET", host)
+        if routed is None or not routed.rules.is_guarded:
+            return None
+        place = _placed(target, routed)
+        key = place.key if place.names is None else place.names.key
+        return None if isinstance(key, Unnamed) else key
+
     def new_id(self) -> bytes:
         """An id for a request that is not looked at."""
         return b"" if self.ids is None else self.ids.of(())

@@ -22,6 +22,7 @@ from ..errors import Delivery, OriginError, StoreError
 from ..origin.port import Origin, OriginRequest, ReservedConnection, StreamedBody
 from .aftermath import Aftermath
 from .counting import Counting
+from .creating import makes_member
 from .exchange import Exchange
 from .hearing import Heard
 from .incident import IncidentKind
@@ -268,6 +269,8 @@ class Attempt:
         version = self._version_of(tag)
         if self._counting is not None:
             tag = self._counting.tag_after_commit()
+        if makes_member(exchange):
+            tag = None  # It would be that of the collection, and its maker is told that of what was made.
         lines = []
         # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
         if tag is not None:
@@ -287,7 +290,7 @@ class Attempt:
                 self._metrics.counters_raised.inc()
             if changed is not None:
                 heard.replace(changed)
-        if not exchange.names_a_state:
+        if not exchange.names_a_state and not makes_member(exchange):
             self._metrics.unprotected_writes.inc()
         return heard.reply(lines, trailers_of(heard.answer, exchange.fields))
 

@@ -6,7 +6,7 @@ What noclobber has written into representations (`Dialect.inject`) is taken out 
 import asyncio
 
 from ..core.conflict import Problem, Received
-from ..core.dialect import Dialect, Place
+from ..core.dialect import Dialect, Place, Post
 from ..core.etag import EntityTag, Malformed, Wildcard
 from ..core.fields import without_digests
 from ..core.json_text import Document, read_json
@@ -32,8 +32,9 @@ async def claim_in_body(exchange: Exchange, body: bytes | Spool | None, max_byte
     A reply where the version cannot be read, or a body that may hold it is larger than `max_bytes`. A body that is not JSON holds none.
     """
     dialect = exchange.rules.dialect
-    in_body = dialect.token.place is Place.BODY
-    if not body or not (in_body or dialect.inject):
+    # What a POST is to create has no version that it could be based on.
+    in_body = dialect.token.place is Place.BODY and not (exchange.method == b"POST" and dialect.post is Post.CREATE)
+    if not body or not (dialect.token.place is Place.BODY or dialect.inject):
         return body
     content = await _whole(body, max_bytes)
     if content is None:
@@ -41,7 +42,9 @@ async def claim_in_body(exchange: Exchange, body: bytes | Spool | None, max_byte
         return refuse(exchange, Problem.TOO_LARGE, detail) if in_body else body
     document = await asyncio.to_thread(read_json, content) if len(content) > THREAD_BYTES else read_json(content)
     if document is None:
-        return _unreadable(exchange) if in_body and says_json(exchange.fields.content) else body
+        lines = exchange.fields.content
+        is_coded = any(line[:17].lower() == b"content-encoding:" for line in lines)
+        return _unreadable(exchange) if in_body and (is_coded or says_json(lines)) else body
     if in_body and (refused := _claim_in(exchange, document)) is not None:
         return refused
     return _without(exchange, dialect, document, content)

@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10
 
 from ..core.conflict import Problem
+from ..core.dialect import Post
 from ..core.method import SAFE
 from ..errors import BodyMalformed, BodyTooSlow, OriginError
 from .arrival import Arrivals, RoutedRules
@@ -146,6 +147,8 @@ class Handler:
             return self._reading.read(exchange)
         if exchange.method in SAFE:
             # A GET with content is among them: it may ask for anything (RFC 9110 §9.3.1), so no tag of ours would name its answer.
+            return self._reading.pass_on(exchange)
+        if exchange.method == b"POST" and routed.rules.dialect.post is Post.SAFE:
             return self._reading.pass_on(exchange)
         return self._writing.write(exchange, routed.metrics)
 

@@ -18,6 +18,7 @@ from .counting import names_weakly, stands_unchanged
 from .exchange import Exchange
 from .injecting import Unwritten, changed_reply, has_place
 from .labels import Labels
+from .listing import Lists
 from .refusing import refuse
 from .reply import Held, Reply, Streamed, Unsent, own_lines, relay, trailers_of
 from .representation import REPRESENTATION_STATUSES, Representations
@@ -40,6 +41,7 @@ class Reading:
         self._representations = representations
         self._labels = labels
         self._natives: dict[ResourceKey, None] = {}
+        self._lists = Lists(representations, labels)
         self._told = Unwritten()
         self.grants = representations.grants
 
@@ -49,10 +51,12 @@ class Reading:
             exchange.key in self._natives and not self._representations.is_disproved(exchange.key)
         )
         is_counted = exchange.rules.strategy is Strategy.REVISION
-        if is_counted and self._labels is not None:
+        if is_counted and self._labels is not None and exchange.rules.dialect.members is None:
             # Before the backend is asked: an old label on a new body costs a refusal, a new one on an old body would cost an update.
             exchange.standing = await self._labels.standing(exchange.store_key)
         try:
+            if exchange.rules.dialect.members is not None:
+                return await self._lists.read(exchange)
             if is_counted:
                 answer = await self._representations.fetch(exchange, exchange.method, exchange.lines_to_read(), exchange.interim)
                 asked = exchange.method

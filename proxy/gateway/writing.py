@@ -21,6 +21,7 @@ from .attempt import Attempt
 from .claiming import claim_in_body, claim_in_query
 from .conflicts import ConflictLog
 from .counting import labelled, shows_something
+from .creating import Creating, KeyAt, makes_member, needs_no_lease
 from .exchange import METHODS_WITH_BODY, Exchange
 from .incident import IncidentKind
 from .judging import judge, required
@@ -55,8 +56,12 @@ class Writing:
         share: Share | None = None,
         refuse: Refuse = uncounted,
         conflicts: ConflictLog | None = None,
+        key_at: KeyAt | None = None,
     ) -> None:
-        """`share` is what one principal may do at once, None: no limit. `refuse` counts refusals. `conflicts` None: no conflict log."""
+        """`share` is what one principal may do at once, None: no limit. `refuse` counts refusals. `conflicts` None: no conflict log.
+
+        `key_at` is as in `Creating`.
+        """
         self._conflicts = conflicts
         self._share = share or Share()
         self._refuse = refuse
@@ -67,6 +72,7 @@ class Writing:
         # What is under way here under an Idempotency-Key, without what it carries.
         self._in_flight: set[str] = set()
         self._labels = Labels(leases.store, leases.times.grace_seconds)
+        self._creating = Creating(representations, self._labels, key_at)
 
     async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
         """Answer a write. What can be judged from the head is judged before the body is asked for."""
@@ -91,7 +97,7 @@ class Writing:
         except SpoolFailed as failure:
             _logger.error("a body could not be spooled: %s", failure)
             return refuse(exchange, Problem.NO_ROOM, "The body could not be put on disk.")
-        if not exchange.is_named and (refused := await name_by_body(exchange, body)) is not None:
+        if not exchange.is_named and not needs_no_lease(exchange) and (refused := await name_by_body(exchange, body)) is not None:
             return refused
         keys = idempotency_keys(exchange)
         if keys:
@@ -100,6 +106,7 @@ class Writing:
         if claimed is not body and isinstance(body, Spool):
             body.close()
         if isinstance(claimed, Reply):
+            self._record(exchange)
             return claimed
         return await self._run_whatever_comes(exchange, claimed, metrics)
 
@@ -169,7 +176,10 @@ class Writing:
     async def _run(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
         """Wait for the turn, and see the write through; what was put on disk for it is let go of at the end."""
         try:
-            return await (self._await_turn if exchange.replay_key == "" else self._run_once)(exchange, body, metrics)
+            if needs_no_lease(exchange):
+                return await self._creating.with_version(exchange, await self._creating.create(exchange, body, metrics))
+            reply = await (self._await_turn if exchange.replay_key == "" else self._run_once)(exchange, body, metrics)
+            return await self._creating.with_version(exchange, reply) if makes_member(exchange) else reply
         finally:
             if exchange.outcome == Outcome.UNKNOWN.value:
                 exchange.note(IncidentKind.UNKNOWN_OUTCOME)
@@ -295,7 +305,7 @@ class Writing:
 
 
 def _lacks_a_state(exchange: Exchange) -> bool:
-    return exchange.rules.missing is Missing.REQUIRE and not exchange.names_a_state
+    return exchange.rules.missing is Missing.REQUIRE and not exchange.names_a_state and not makes_member(exchange)
 
 
 def _in_flight(exchange: Exchange, seconds: float = RETRY_AFTER_SECONDS) -> Reply:
