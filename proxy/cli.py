@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from .config import FLAGS, Config, load_config, masked
+from .config import FLAGS, Caution, Config, check_config, load_config, masked
 from .errors import ConfigError, NoclobberError
 
 OK, FAILED, MISUSED = 0, 1, 2
@@ -93,8 +93,9 @@ def _describe_check(commands: Commands) -> None:
     check = commands.add_parser(
         "check",
         help="say everything that is wrong with a configuration",
-        description="Read FILE as `run` would, with the environment as it is. One line on standard output if all is well;\n"
-        "else every mistake on standard error: FILE:LINE: key: what is wrong, what was read, what is allowed.",
+        description="Read FILE as `run` would, with the environment as it is. One line on standard output if all is well,\n"
+        "with warnings on standard error of what is allowed and probably not meant; else every mistake there:\n"
+        "FILE:LINE: key: what is wrong, what was read, what is allowed.",
         epilog="example: noclobber check config.toml && systemctl restart noclobber",
         formatter_class=RAW,
         allow_abbrev=False,
@@ -161,10 +162,11 @@ def _describe_aliases(commands: Commands) -> None:
 
 def _run(path: Path | None, flags: dict[str, str]) -> int:
     try:
-        config = load_config(path, os.environ, flags)
+        config, found = check_config(path, os.environ, flags)
     except ConfigError as error:
         _print_mistakes(error)
         return MISUSED
+    _print_cautions(found)
     # Here and not above: the server takes longer to import than `check` to run.
     from .app import serve
 
@@ -177,10 +179,11 @@ def _run(path: Path | None, flags: dict[str, str]) -> int:
 
 def _check(path: Path) -> int:
     try:
-        config = load_config(path, os.environ, {})
+        config, found = check_config(path, os.environ, {})
     except ConfigError as error:
         _print_mistakes(error)
         return FAILED
+    _print_cautions(found)
     print(f"{path}: ok: {_summary(config)}")
     return OK
 
@@ -235,6 +238,11 @@ def _summary(config: Config) -> str:
 def _print_mistakes(error: ConfigError) -> None:
     for mistake in error.mistakes:
         print(mistake, file=sys.stderr)
+
+
+def _print_cautions(found: Sequence[Caution]) -> None:
+    for caution in found:
+        print(caution, file=sys.stderr)
 
 
 def _versions() -> str:

@@ -28,9 +28,10 @@ MISTAKES = {
     'query = "id"': 'route[0].query: is none of the choices, read "id", allowed "ignored", "significant", or names',
     "query = [1]": "route[0].query: is not a text or an array of texts, read an array",
     "query = true": "route[0].query: is not a text or an array of texts, read true",
-    'query = [" id"]': "route[0].query: is empty, has spaces around it, or holds one of & ; = NUL, read an array",
+    'query = ["x", " id"]': 'route[0].query[1]: is empty, has spaces around it, or holds one of & ; = NUL, read " id"',
+    'methods = ["GET", "put"]': 'route[0].methods[1]: is no method: their names are in capitals, read "put"',
     'suffixes = ".json"': 'route[0].suffixes: is not an array of texts, read ".json"',
-    'suffixes = ["json"]': "route[0].suffixes: is not a dot and letters, digits, - or _, read an array",
+    'suffixes = ["json"]': 'route[0].suffixes[0]: is not a dot and letters, digits, - or _, read "json"',
     'method_override = "X-HTTP-Method"': "route[0].method_override: is none of the choices",
 }
 

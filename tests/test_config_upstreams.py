@@ -69,7 +69,8 @@ MISTAKES = {
     ),
     "no URL": (
         f'{FILES}alternatives = ["g"]',
-        f"4: upstreams[0].alternatives: is not an http://, https:// or http+unix:// URL, {LISTS} URLs of the same scheme as url",
+        "4: upstreams[0].alternatives[0]: is not an http://, https:// or http+unix:// URL, "
+        'read "g", allowed URLs of the same scheme as url',
     ),
     "TLS without https": (
         f'{FILES}server_name = "g"',

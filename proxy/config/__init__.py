@@ -7,6 +7,7 @@ together. Only `app` and `cli` see a `Config` whole.
 from collections.abc import Mapping
 from pathlib import Path
 
+from .cautions import Caution
 from .choices import Absent, AccessLog, AfterWrite, Level, Missing, Mode, PutEtag, SafeMethods, TlsMinimum, Verify, Writers
 from .forms import Address, Endpoint, UnixPath, masked
 from .keys import FLAGS
@@ -26,6 +27,7 @@ __all__ = [
     "AccessLog",
     "Address",
     "AfterWrite",
+    "Caution",
     "Config",
     "Endpoint",
     "Level",
@@ -45,6 +47,7 @@ __all__ = [
     "Upstream",
     "Verify",
     "Writers",
+    "check_config",
     "load_config",
     "masked",
 ]
@@ -55,6 +58,11 @@ def load_config(path: Path | None, environ: Mapping[str, str], flags: Mapping[st
 
     `flags` are named as in FLAGS, without dashes. Raise ConfigError with every mistake in any of them.
     """
+    return check_config(path, environ, flags)[0]
+
+
+def check_config(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> tuple[Config, list[Caution]]:
+    """Read the configuration as `load_config` does, and say what in it is allowed and probably not meant."""
     reading = Reading()
     if path is not None:
         reading.read_file(path)

@@ -54,7 +54,14 @@ _NOUNS_OF_LISTS = ((VarTupleType, "an array of texts"), (UnionType, "a text or a
 
 
 class Refused(ValueError):
-    """A value is none that its key takes. Says what is wrong, as the end of the sentence "The value ..."."""
+    """A value is none that its key takes. Says what is wrong, as the end of the sentence "The value ...".
+
+    `position` is that of the item of an array that is wrong; None where it is the whole value.
+    """
+
+    def __init__(self, what: str, position: int | None = None) -> None:
+        super().__init__(what)
+        self.position = position
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +115,11 @@ class Key:
         if check is not None:
             # Of a union, a text is a choice.
             texts = value if isinstance(value, list) else [] if isinstance(kind, UnionType) or not isinstance(value, str) else [value]
-            try:
-                for text in texts:
+            for position, text in enumerate(texts):
+                try:
                     check(text)
-            except ValueError as error:
-                raise Refused(str(error)) from error
+                except ValueError as error:
+                    raise Refused(str(error), position if isinstance(value, list) else None) from error
         # TOML has inf and nan, and a time of either would switch a limit off.
         if isinstance(value, float) and not math.isfinite(value):
             raise Refused("is out of range")
@@ -184,7 +191,9 @@ def shown(value: object) -> str:
         case dict():
             return "a table"
         case list():
-            return "an array"
+            items = [shown(item) for item in value if isinstance(item, str)]
+            text = f"[{', '.join(items)}]"
+            return text if len(items) == len(value) and len(text) <= SHOWN_CHARS else "an array"
         case _:
             return str(value)
 

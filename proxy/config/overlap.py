@@ -1,29 +1,92 @@
 """Overlap: which routes take the requests of which others."""
 
-from itertools import zip_longest
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from ..core.template import Form, Parameter, Pattern, Template
 
+T = TypeVar("T")
+
 _Segment = bytes | Parameter
 """A literal segment, or the parameter that stands for one."""
+
+
+@dataclass(slots=True)
+class _Node(Generic[T]):
+    """What follows a segment, and the patterns that end here or in any further path."""
+
+    literals: "dict[bytes, _Node[T]]" = field(default_factory=dict)
+    parameters: "dict[Form | None, _Node[T]]" = field(default_factory=dict)
+    here: list[tuple[Pattern, T]] = field(default_factory=list)
+    tails: list[tuple[Pattern, T]] = field(default_factory=list)
+
+    def everything(self) -> Iterator[tuple[Pattern, T]]:
+        """All patterns from here on."""
+        yield from self.here
+        yield from self.tails
+        for node in (*self.literals.values(), *self.parameters.values()):
+            yield from node.everything()
+
+
+class Patterns(Generic[T]):
+    """Patterns, each with what belongs to it, found by what they have in common: not every pair of ten thousand can be looked at."""
+
+    def __init__(self) -> None:
+        self._root: _Node[T] = _Node()
+
+    def add(self, pattern: Pattern, value: T) -> None:
+        """Take a pattern in."""
+        node = self._root
+        for segment in _segments(pattern.template):
+            if isinstance(segment, Parameter):
+                node = node.parameters.setdefault(segment.form, _Node())
+            else:
+                node = node.literals.setdefault(segment, _Node())
+        (node.tails if pattern.template.has_tail else node.here).append((pattern, value))
+
+    def covering(self, later: Pattern) -> Iterator[T]:
+        """What belongs to the patterns that take every request that later would: it is never reached behind them."""
+        return (value for pattern, value in self._walk(self._root, _segments(later.template), later.template) if covers(pattern, later))
+
+    def meeting(self, other: Pattern) -> Iterator[tuple[Pattern, T]]:
+        """The patterns that some request's host and path fit as well as other, whatever its method."""
+        hosts = other.host
+        for pattern, value in self._walk(self._root, _segments(other.template), other.template):
+            if _covers_host(pattern.host, hosts) or _covers_host(hosts, pattern.host):
+                yield pattern, value
+
+    def _walk(self, node: _Node[T], left: list[_Segment], template: Template) -> Iterator[tuple[Pattern, T]]:
+        """The patterns from a node on that a path fits which has the segments that are left."""
+        if not left and template.has_tail:
+            yield from node.everything()
+            return
+        yield from node.tails
+        if not left:
+            yield from node.here
+            return
+        first, rest = left[0], left[1:]
+        if isinstance(first, Parameter):
+            children = [child for literal, child in node.literals.items() if _takes(first.form, literal)]
+            children += node.parameters.values()
+        else:
+            children = [child for form, child in node.parameters.items() if _takes(form, first)]
+            children += [node.literals[first]] if first in node.literals else []
+        for child in children:
+            yield from self._walk(child, rest, template)
 
 
 def covers(earlier: Pattern, later: Pattern) -> bool:
     """Tell whether earlier takes every request that later would: later is then never reached, because the first match wins."""
     return (
         _covers_path(earlier.template, later.template)
-        and (not earlier.methods or (bool(later.methods) and later.methods <= _with_head(earlier.methods)))
+        and (not earlier.methods or (bool(later.methods) and later.methods <= with_head(earlier.methods)))
         and _covers_host(earlier.host, later.host)
     )
 
 
-def meets(left: Pattern, right: Pattern) -> bool:
-    """Tell whether some path fits both, of the same host."""
-    hosts = _covers_host(left.host, right.host) or _covers_host(right.host, left.host)
-    return hosts and _meets_path(left.template, right.template)
-
-
-def _with_head(methods: frozenset[bytes]) -> frozenset[bytes]:
+def with_head(methods: frozenset[bytes]) -> frozenset[bytes]:
+    """The methods that a route for these takes: a HEAD is a GET without content."""
     return methods | {b"HEAD"} if b"GET" in methods else methods
 
 
@@ -42,23 +105,14 @@ def _covers_segment(earlier: _Segment, later: _Segment) -> bool:
     if isinstance(earlier, bytes):
         return earlier == later
     if isinstance(later, bytes):
-        # A parameter stands for a segment that is not empty.
-        return later != b"" and (earlier.form is None or earlier.form.takes(later))
+        return _takes(earlier.form, later)
+    # Digits alone are hexadecimal too.
     return earlier.form in (None, later.form) or (earlier.form, later.form) == (Form.HEX, Form.INT)
 
 
-def _meets_path(left: Template, right: Template) -> bool:
-    for one, other in zip_longest(_segments(left), _segments(right)):
-        if one is None or other is None:
-            return left.has_tail if one is None else right.has_tail
-        if not (_covers_segment(one, other) or _covers_segment(other, one) or _may_be_one(one, other)):
-            return False
-    return True
-
-
-def _may_be_one(left: _Segment, right: _Segment) -> bool:
-    """Whether two forms have a segment in common: digits alone are hexadecimal, and so is a UUID without hyphens."""
-    return isinstance(left, Parameter) and isinstance(right, Parameter)
+def _takes(form: Form | None, literal: bytes) -> bool:
+    # A parameter stands for a segment that is not empty.
+    return literal != b"" and (form is None or form.takes(literal))
 
 
 def _segments(template: Template) -> list[_Segment]:

@@ -119,7 +119,7 @@ def check_field_name(text: str) -> None:
 def check_principal(text: str) -> None:
     """Accept the name of a principal, or * for anyone."""
     if not text or text != text.strip():
-        raise ValueError("holds an empty name, or one with spaces around it")
+        raise ValueError("is empty, or has spaces around it")
 
 
 def check_host(text: str) -> None:
@@ -132,7 +132,7 @@ def check_host(text: str) -> None:
 def check_method(text: str) -> None:
     """Accept the name of a method, which is in capitals."""
     if _TOKEN.fullmatch(text) is None or text != text.upper():
-        raise ValueError("holds what is no method: their names are in capitals")
+        raise ValueError("is no method: their names are in capitals")
 
 
 def _member(text: str) -> Pointer:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,15 +111,18 @@ class Reading:
     def _take_text(self, key: Key, text: str, place: Place, read: str = "") -> None:
         self.take(key, self.sections[key.section], key.from_text(text), place, read)
 
-    def take(self, key: Key, section: Section, value: object, place: Place, read: str = "") -> None:
-        """Keep value in section if it fits key; note a mistake if not. `read` is shown in the place of value."""
+    def take(self, key: Key, section: Section, value: object, place: Place, read: str = "", items: Sequence[Place] = ()) -> None:
+        """Keep value in section if it fits key; note a mistake if not. `read` is shown instead of it; `items` are where its own stand."""
         try:
             key.check(value)
         except Refused as error:
             near = meant(value, key.choices) if isinstance(value, str) else ""
             guess = shown(near) if near else ""
-            dotted = f"{section.name}.{key.name}"
-            self.mistakes.add(place, dotted, str(error), read=read or shown(value), allowed=key.allowed, meant=guess)
+            dotted, position = f"{section.name}.{key.name}", error.position
+            wrong = value
+            if position is not None and isinstance(value, list):
+                wrong, place, dotted = value[position], items[position] if items else place, f"{dotted}[{position}]"
+            self.mistakes.add(place, dotted, str(error), read=read or shown(wrong), allowed=key.allowed, meant=guess)
             section.refused.add(key.name)
         else:
             section.values[key.name] = value
@@ -168,7 +171,8 @@ class _FileReading:
         for name, value in table.items():
             place = self._place(*path, name)
             if name in keys:
-                self._reading.take(keys[name], section, value, place)
+                items = [self._place(*path, name, position) for position in range(len(value))] if isinstance(value, list) else ()
+                self._reading.take(keys[name], section, value, place, items=items)
             else:
                 allowed = ", ".join(keys)
                 self._unknown(place, f"{section.name}.{name}", name, allowed, {key: key for key in keys})

@@ -1,16 +1,18 @@
 """Routes: what their keys hold once those that are not written have got theirs, and what must hold between them."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Set
 
 import msgspec
 
+from ..core.version import Strategy
 from .choices import OnStoreLoss, Verify, Writers
 from .dialect import STANDARD
 from .dialects import Dialects
 from .keys import meant, shown
 from .mistakes import Mistakes
-from .overlap import covers
+from .overlap import Patterns
 from .reading import Reading, Section
+from .references import check_placeholders, check_references
 from .required import check_required
 from .route import EVERYTHING, Route
 from .schema import Protocol
@@ -18,20 +20,28 @@ from .server import Server
 from .upstream import DEFAULT
 
 
-def build_routes(reading: Reading, dialects: Dialects, server: Server, protocol: Protocol) -> tuple[Route, ...]:
-    """The routes without a mistake in their keys; what is wrong between them is noted."""
+def build_routes(reading: Reading, dialects: Dialects, server: Server, protocol: Protocol) -> tuple[tuple[Section, Route], ...]:
+    """The routes without a mistake in their keys, each with where it was read; what is wrong between them is noted."""
+    mistakes, sections = reading.mistakes, reading.arrays["route"]
     built: list[tuple[Section, Route]] = []
     upstreams = {DEFAULT, *(str(section.values.get("name", "")) for section in reading.arrays["upstreams"])}
-    for section in reading.arrays["route"]:
-        _check_upstream_name(reading.mistakes, section, upstreams)
-        dialects.check_name(reading.mistakes, section, "dialect", str(section.values.get("dialect", STANDARD)))
-        check_required(reading.mistakes, "route", section)
+    earlier = _Earlier()
+    for section in sections:
+        _check_upstream_name(mistakes, section, upstreams)
+        if "dialect" not in section.refused:
+            dialects.check_name(mistakes, section, "dialect", str(section.values.get("dialect", STANDARD)))
+        check_required(mistakes, "route", section)
         if section.refused or not {"name", "path"} <= section.values.keys():
             continue
         route = _route(section, dialects, server, protocol)
-        _check_route(reading.mistakes, section, route, built)
+        _check_route(mistakes, section, route)
+        check_placeholders(mistakes, section, route)
+        _check_times(mistakes, section, route, protocol)
+        earlier.check(mistakes, section, route)
         built.append((section, route))
-    return tuple(route for _, route in built)
+    groups = sorted({str(section.values["group"]) for section in sections if section.values.get("group")})
+    check_references(mistakes, built, groups)
+    return tuple(built)
 
 
 def everything(server: Server, protocol: Protocol) -> Route:
@@ -66,7 +76,7 @@ def _check_upstream_name(mistakes: Mistakes, section: Section, known: Set[str]) 
         mistakes.add(place, key, "is the name of no [[upstreams]]", read=shown(name), allowed=allowed, meant=shown(near) if near else "")
 
 
-def _check_route(mistakes: Mistakes, section: Section, route: Route, earlier: Sequence[tuple[Section, Route]]) -> None:
+def _check_route(mistakes: Mistakes, section: Section, route: Route) -> None:
     if route.verify is Verify.TRUST_STORE and route.writers is not Writers.PROXY_ONLY:
         allowed = '"always", or writers = "proxy-only" where that is so'
         what = "is only safe where nobody writes around noclobber"
@@ -75,12 +85,34 @@ def _check_route(mistakes: Mistakes, section: Section, route: Route, earlier: Se
         what = "would leave versions in the store that a trusting route takes for the present ones"
         read, allowed = shown(route.on_store_loss.value), '"deny", or verify = "always"'
         mistakes.add(section.place_of("on_store_loss"), f"{section.name}.on_store_loss", what, read=read, allowed=allowed)
-    namesake = next((other for other, built in earlier if built.name == route.name), None)
-    if namesake is not None:
-        what = f"is taken by the route in line {namesake.place.line}"
-        mistakes.add(section.place_of("name"), f"{section.name}.name", what, read=shown(route.name), allowed="a name of its own")
-    cover = next(((other, built) for other, built in earlier if covers(built.pattern, route.pattern)), None)
-    if cover is not None:
-        what = f"is never reached: the route in line {cover[0].place.line} takes all of it first"
-        allowed = f"a path that {shown(cover[1].path)} does not take, or this route above that one"
-        mistakes.add(section.place_of("path"), f"{section.name}.path", what, read=shown(route.path), allowed=allowed)
+    if route.strategy is Strategy.FIELD and not route.field:
+        what, allowed = 'is missing beside strategy = "field"', '"/pointer" or "header:Name"'
+        mistakes.add(section.place_of("strategy"), f"{section.name}.field", what, read="nothing", allowed=allowed)
+
+
+def _check_times(mistakes: Mistakes, section: Section, route: Route, protocol: Protocol) -> None:
+    if route.write_timeout_seconds < protocol.lease_seconds and "write_timeout_seconds" in section.values:
+        what, allowed = "is not at least lease_seconds", f"at least {protocol.lease_seconds} ([protocol] lease_seconds)"
+        place, key = section.place_of("write_timeout_seconds"), f"{section.name}.write_timeout_seconds"
+        mistakes.add(place, key, what, read=shown(route.write_timeout_seconds), allowed=allowed)
+
+
+class _Earlier:
+    """The routes above one, by name and by the requests that they take."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, Section] = {}
+        self._patterns: Patterns[tuple[Section, Route]] = Patterns()
+
+    def check(self, mistakes: Mistakes, section: Section, route: Route) -> None:
+        """Note it where a route above has its name, or all of its requests; then count it among them."""
+        namesake = self._names.setdefault(route.name, section)
+        if namesake is not section:
+            what = f"is taken by the route in line {namesake.place.line}"
+            mistakes.add(section.place_of("name"), f"{section.name}.name", what, read=shown(route.name), allowed="a name of its own")
+        cover = min(self._patterns.covering(route.pattern), key=lambda found: found[0].place.line, default=None)
+        if cover is not None:
+            what = f"is never reached: the route in line {cover[0].place.line} takes all of it first"
+            allowed = f"a path that {shown(cover[1].path)} does not take, or this route above that one"
+            mistakes.add(section.place_of("path"), f"{section.name}.path", what, read=shown(route.path), allowed=allowed)
+        self._patterns.add(route.pattern, (section, route))

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from .cautions import Caution, cautions
 from .dialects import Dialects
 from .forms import Address, parse_upstream
 from .keys import shown
@@ -34,8 +35,11 @@ RELATIONS = (
 )
 
 
-def build(reading: Reading) -> Config:
-    """Make the configuration of what was read. Raise ConfigError with every mistake, those of reading among them."""
+def build(reading: Reading) -> tuple[Config, list[Caution]]:
+    """Make the configuration of what was read, and say what in it may not be meant.
+
+    Raise ConfigError with every mistake, those of reading among them.
+    """
     sections = reading.sections
     protocol = msgspec.convert(sections["protocol"].values, type=Protocol)
     server = msgspec.convert(sections["server"].values, type=Server)
@@ -51,7 +55,7 @@ def build(reading: Reading) -> Config:
     dialects = Dialects(reading)
     routes = build_routes(reading, dialects, server, protocol)
     reading.mistakes.raise_all()
-    return Config(
+    config = Config(
         server=server,
         upstream=msgspec.convert(sections["upstream"].values, type=Upstream),
         store=msgspec.convert(sections["store"].values, type=Store),
@@ -60,8 +64,9 @@ def build(reading: Reading) -> Config:
         log=msgspec.convert(sections["log"].values, type=Log),
         upstreams=upstreams,
         dialects=tuple(dialects.defined),
-        routes=routes or (everything(server, protocol),),
+        routes=tuple(route for _, route in routes) or (everything(server, protocol),),
     )
+    return config, cautions(routes, sections["store"])
 
 
 def _check_times(mistakes: Mistakes, section: Section, protocol: Protocol) -> None:

@@ -1,6 +1,10 @@
 """Templates: segments with a form, the values of parameters, and the one spelling of a path."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.core.resource import Routes
 from proxy.core.template import Form, Pattern, TemplateError, parse_template
@@ -111,3 +115,39 @@ def test_nothing_is_asked_of_a_head_where_no_route_does() -> None:
     assert not routes(a=("/a", b"", "")).minds_heads
     assert routes(a=("/a", b"h", "")).minds_heads
     assert routes(a=("/a", b"", "GET")).minds_heads
+
+
+SEGMENTS = ["a", "b", "7", "be", "{x}", "{x:int}", "{x:hex}"]
+FORM_OF = {"{x}": "[^/]+", "{x:int}": "[0-9]+", "{x:hex}": "[0-9a-fA-F]+"}
+METHOD_SETS = [frozenset[bytes](), frozenset({b"GET"}), frozenset({b"PUT", b"POST"})]
+HOSTS = [b"", b"h.example", b"*.example"]
+
+GivenPattern = tuple[list[str], bool, frozenset[bytes], bytes]
+"""Segments, whether any further path may follow, methods, and a host."""
+
+segment_lists = st.lists(st.sampled_from(SEGMENTS), min_size=1, max_size=3)
+patterns = st.lists(st.tuples(segment_lists, st.booleans(), st.sampled_from(METHOD_SETS), st.sampled_from(HOSTS)), max_size=6)
+targets = st.lists(st.sampled_from(["a", "b", "7", "07", "be", "BE", "zz", ""]), min_size=1, max_size=4)
+
+
+def is_for(pattern: GivenPattern, path: str, method: bytes, host: bytes) -> bool:
+    """Whether a pattern takes a request, by a regular expression."""
+    segments, has_tail, methods, wanted = pattern
+    expression = "".join(f"/{FORM_OF.get(segment, segment)}" for segment in segments) + ("(/.*)?" if has_tail else "")
+    fits_host = wanted in (b"", host) or (wanted.startswith(b"*") and host.endswith(wanted[1:]))
+    fits_method = not methods or method in methods or method == b"OPTIONS" or (method == b"HEAD" and b"GET" in methods)
+    return fits_host and fits_method and re.fullmatch(expression, path) is not None
+
+
+@given(patterns, targets, st.sampled_from([b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"]), st.sampled_from([b"h.example", b"x", b""]))
+def test_the_tree_finds_what_a_walk_through_all_routes_finds(
+    given_: list[GivenPattern], target: list[str], method: bytes, host: bytes
+) -> None:
+    path = "/" + "/".join(target)
+    named = []
+    for number, (segments, has_tail, methods, wanted) in enumerate(given_):
+        literal = "".join(f"/{segment.replace('{x', f'{{x{place}')}" for place, segment in enumerate(segments))
+        text = literal + ("/{rest*}" if has_tail else "")
+        named.append((Pattern(parse_template(text), wanted, methods), number))
+    expected = next((number for number, pattern in enumerate(given_) if is_for(pattern, path, method, host)), None)
+    assert Routes(named).match(path.encode(), method, host) == expected
