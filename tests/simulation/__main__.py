@@ -7,8 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from .mutants import MUTANTS, wearing
+from .scenario import MODES
 from .world import Result, run
 
 ENOUGH = 300
@@ -18,20 +20,21 @@ CHUNK = 10
 SIGN_OF_LIFE = 500
 
 
-def results(seeds: Sequence[int], jobs: int) -> Iterator[Result]:
+def results(seeds: Sequence[int], jobs: int, modes: Sequence[str] = MODES) -> Iterator[Result]:
     """Run all seeds, in order."""
+    run_one = partial(run, modes=modes)
     if jobs == 1:
-        yield from map(run, seeds)
+        yield from map(run_one, seeds)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(run, seeds, chunksize=CHUNK)
+        yield from pool.map(run_one, seeds, chunksize=CHUNK)
 
 
-def campaign(seeds: Sequence[int], jobs: int, mutant: str | None) -> int:
+def campaign(seeds: Sequence[int], jobs: int, mutant: str | None, modes: Sequence[str] = MODES) -> int:
     """Run all seeds and print what came of them; 1 if anything was found. `mutant` is the one that is worn."""
     started = time.monotonic()
     told, faults, operations, virtual, failed = Counter[str](), Counter[str](), 0, 0.0, 0
-    for count, result in enumerate(results(seeds, jobs)):
+    for count, result in enumerate(results(seeds, jobs, modes)):
         if count and count % SIGN_OF_LIFE == 0:
             print(f"{count} seeds, {failed} of them with violations", flush=True)
         told += result.told
@@ -40,7 +43,7 @@ def campaign(seeds: Sequence[int], jobs: int, mutant: str | None) -> int:
         virtual += result.seconds
         if result.violations:
             failed += 1
-            _complain(result, mutant)
+            _complain(result, mutant, modes)
     seconds = time.monotonic() - started
     writes = told.total()
     print(f"{len(seeds)} seeds in {seconds:.1f} s ({len(seeds) / seconds:.1f} a second), {virtual / 3600:.1f} hours of virtual time")
@@ -60,12 +63,13 @@ def _shares(told: Counter[str], writes: int) -> str:
     return "answers to writes: " + ", ".join(f"{kind} {100 * count / max(1, writes):.1f} %" for kind, count in sorted(kinds.items()))
 
 
-def _complain(result: Result, mutant: str | None) -> None:
+def _complain(result: Result, mutant: str | None, modes: Sequence[str]) -> None:
     print(f"seed {result.seed} ({result.theme}):")
     for what in result.violations:
         print(f"  {what}")
     worn = "" if mutant is None else f" --mutant '{mutant}'"
-    print(f"  replay: ./dev simulate --seed {result.seed} --trace{worn}", flush=True)
+    on = "" if modes is MODES else "".join(f" --mode {mode}" for mode in modes)
+    print(f"  replay: ./dev simulate --seed {result.seed} --trace{worn}{on}", flush=True)
 
 
 def first_caught(name: str, seeds: Iterable[int]) -> Result | None:
@@ -86,9 +90,9 @@ def parade(seeds: Sequence[int]) -> int:
     return 1 if missed else 0
 
 
-def replay(seed: int, shows_trace: bool) -> int:
+def replay(seed: int, shows_trace: bool, modes: Sequence[str] = MODES) -> int:
     """Run one seed, and print how it went."""
-    result = run(seed)
+    result = run(seed, modes)
     if shows_trace:
         print("\n".join(result.lines))
     print(f"seed {seed}: {result.theme}, {result.operations} operations, {result.seconds:.1f} s of virtual time, trace {result.digest}")
@@ -108,7 +112,9 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="print everything that happens in it")
     parser.add_argument("--mutant", choices=MUTANTS, help="with one protective step taken out")
     parser.add_argument("--mutants", action="store_true", help="run every mutant until it is caught, and print the table")
+    parser.add_argument("--mode", choices=sorted(set(MODES)), action="append", help="on such routes only; may be repeated (default: all)")
     options = parser.parse_args()
+    modes = options.mode or MODES
     if options.trace and options.seed is None:
         parser.error("--trace needs --seed")
     if options.mutant and options.jobs != 1:
@@ -117,7 +123,9 @@ def main() -> int:
     if options.mutants:
         return parade(seeds)
     with wearing(options.mutant):
-        return replay(options.seed, options.trace) if options.seed is not None else campaign(seeds, options.jobs, options.mutant)
+        if options.seed is not None:
+            return replay(options.seed, options.trace, modes)
+        return campaign(seeds, options.jobs, options.mutant, modes)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ and updates would be lost: A1 has to hold from the end of the lease, whether or 
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -26,6 +27,25 @@ NATIVE = ("/native/", "/auto/", "/enforcing/")
 
 ENFORCING = "/enforcing/"
 """Where it looks at preconditions by them, in the moment in which it applies a write."""
+
+
+DOCUMENTS = ("/json/", "/member/")
+"""Where a GET shows JSON that differs from look to look, in what says nothing of the state and in its layout."""
+
+NUMBERED = "/head/"
+"""Where the head of an answer to a GET has the number of the write that was applied last."""
+
+
+def document(value: str, number: int, look: int) -> bytes:
+    """A state as JSON; no two looks give the same."""
+    members = [f'"value": "{value}"', f'"version": {number}', f'"serverTime": {look}']
+    turned = members[look % 3 :] + members[: look % 3]
+    return ("{" + (" , " if look % 2 else ",").join(turned) + "}").encode()
+
+
+def value_of(path: str, content: bytes) -> str:
+    """The value that an answer to a GET shows."""
+    return str(json.loads(content)["value"]) if path.startswith(DOCUMENTS) else content.decode()
 
 
 def native_tag(value: str) -> bytes:
@@ -117,6 +137,7 @@ class Backend:
         self.journal = journal
         self.resources: dict[str, Resource] = {}
         self.flights: dict[Flight, None] = {}
+        self.looks = 0
 
     def resource(self, path: str) -> Resource:
         """What stands at path; the seed in the beginning."""
@@ -134,6 +155,12 @@ class Backend:
         resource = self.resource(path)
         if not resource.exists:
             return Shown(404, [], GONE + resource.value.encode())
+        self.looks += 1
+        number = len(resource.log)
+        if path.startswith(DOCUMENTS):
+            return Shown(200, [(b"Content-Type", b"application/json")], document(resource.value, number, self.looks))
+        if path.startswith(NUMBERED):
+            return Shown(200, [(b"X-Version", b"%d" % number)], resource.value.encode())
         return Shown(200, self.validators(path, resource.value), resource.value.encode())
 
     def validators(self, path: str, value: str) -> list[Field]:

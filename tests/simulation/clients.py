@@ -12,7 +12,7 @@ from random import Random
 
 from tests.campaigns.history import SEED, History, Outcome, Read, Write, violations
 
-from .backend import GONE
+from .backend import GONE, value_of
 from .journal import Journal
 from .loop import VirtualLoop
 from .origin import REFUSALS
@@ -182,7 +182,9 @@ class Client:
             return None
         if answer.status == 404 and not answer.content.startswith(GONE):
             return None
-        value, tag = answer.content.removeprefix(GONE).decode(), answer.fields.get("etag", "")
+        is_gone = answer.status == 404
+        value = answer.content.removeprefix(GONE).decode() if is_gone else value_of(path, answer.content)
+        tag = answer.fields.get("etag", "")
         self._journal.note(self._name, f"reads {path} by {process.name}: {value} as {tag}")
         self._story.reads.append(Read(path, value, tag or f"untagged: {value}", began))
         return Seen(value, tag)

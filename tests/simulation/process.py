@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from proxy.core.resource import Routes
 from proxy.core.template import Pattern, parse_template
-from proxy.core.version import Strategy
+from proxy.core.version import FieldSource, Strategy
 from proxy.gateway.arrival import Arrivals, RoutedRules
 from proxy.gateway.handler import Handler
 from proxy.gateway.labels import Labels
@@ -45,6 +45,9 @@ SETTINGS: dict[str, dict[str, object]] = {
     "request": {"verify": Verify.TRUST_STORE, "after_write": AfterWrite.REQUEST},
     "response": {"verify": Verify.TRUST_STORE, "after_write": AfterWrite.RESPONSE},
     "none": {"after_write": AfterWrite.NONE},
+    "json": {"strategy": Strategy.JSON, "ignored": (("serverTime",), ("version",))},
+    "member": {"strategy": Strategy.FIELD, "field": FieldSource(pointer=("version",))},
+    "head": {"strategy": Strategy.FIELD, "field": FieldSource(name=b"x-version"), "verify": Verify.TRUST_STORE},
     "revision": {"strategy": Strategy.REVISION, "verify": Verify.TRUST_STORE},
     "verified": {"strategy": Strategy.REVISION},
     "numbers": {"strategy": Strategy.REVISION, "verify": Verify.TRUST_STORE, "numbers": 1},

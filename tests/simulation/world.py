@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -12,20 +12,21 @@ from random import Random
 import pytest
 
 from proxy.core.label import label_of, tag_of
-from proxy.core.record import NOT_KNOWN, Record, State, Version
+from proxy.core.record import NOT_KNOWN, Record, State
 from proxy.core.resource import key_digest, resource_key
-from proxy.core.version import ContentDigest, is_disproved, version_of
+from proxy.core.version import is_disproved
 from proxy.gateway import lease, readiness
 from proxy.store.port import StoreKey
 
-from .backend import Backend, native_tag
+from .backend import Backend
 from .clients import DELETION, Basis, Client, Seen, Story, Try
 from .journal import Journal
 from .loop import VirtualLoop
 from .process import REVISIONS, Process, rules
 from .request import Injected
-from .scenario import LAG_SECONDS, Disaster, Scenario, draw, pick
+from .scenario import LAG_SECONDS, MODES, Disaster, Scenario, draw, pick
 from .store import Register
+from .versions import versions_of
 
 SLACK_SECONDS = 5.0
 POLL_SECONDS = (0.01, 0.8)
@@ -51,10 +52,10 @@ class Result:
 class World:
     """Everything there is in one run."""
 
-    def __init__(self, seed: int, loop: VirtualLoop) -> None:
+    def __init__(self, seed: int, loop: VirtualLoop, modes: Sequence[str] = MODES) -> None:
         self.chance = Random(seed)
         self.loop = loop
-        self.scenario: Scenario = draw(self.chance)
+        self.scenario: Scenario = draw(self.chance, modes)
         self.journal = Journal(loop.time)
         self.story = Story()
         self.backend = Backend(loop, self.chance, self.scenario.apply_delay_seconds, self.journal)
@@ -157,7 +158,7 @@ class World:
         if record.version == NOT_KNOWN or is_disproved(record.version):
             return
         resource = self.backend.resource(path)
-        if not resource.exists or record.version not in self._versions(path, resource.value):
+        if not resource.exists or record.version not in versions_of(path, resource.value, len(resource.log), self._salts):
             self.journal.violation(f"{path}: I2: the remembered version is not that of {resource.value}")
 
     def _check_label(self, path: str, record: Record) -> None:
@@ -169,14 +170,6 @@ class World:
         for read in self.story.reads:
             if read.resource == path and read.tag == current and read.value != value:
                 self.journal.violation(f"{path}: I2: {current} is current and was read on {read.value}, but {value} stands")
-
-    def _versions(self, path: str, value: str) -> set[Version]:
-        versions = {Version(native_tag(value).decode().strip('"'))}
-        for salt in self._salts:
-            digest = ContentDigest(salt, resource_key(path.encode()))
-            digest.add(value.encode())
-            versions.add(version_of(digest.tag()))
-        return versions
 
     def _calm(self) -> None:
         """The last fault has been. Whoever is dead has come back before long."""
@@ -279,8 +272,8 @@ def _seeded(world: World, seed: int) -> Iterator[None]:
             random.setstate(state)
 
 
-def run(seed: int) -> Result:
-    """Run one seed from its beginning to its verdict."""
+def run(seed: int, modes: Sequence[str] = MODES) -> Result:
+    """Run one seed from its beginning to its verdict, on routes of these modes."""
     loop = VirtualLoop()
     defects: list[str] = []
 
@@ -292,7 +285,7 @@ def run(seed: int) -> Result:
     loop.set_exception_handler(notice)
 
     async def live() -> World:
-        world = World(seed, loop)
+        world = World(seed, loop, modes)
         with _seeded(world, seed):
             try:
                 async with asyncio.timeout(LONGEST_SECONDS):
