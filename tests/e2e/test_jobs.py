@@ -115,6 +115,30 @@ def test_a_read_with_a_stale_tag_shows_what_stands(jobs: Jobs) -> None:
 # ---- writes at other URLs -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+def test_a_write_to_a_cost_line_changes_the_tag_of_its_job(method: str, jobs: Jobs) -> None:
+    job, other = jobs.make(name="Gate"), jobs.make(name="Ramp")
+    line = jobs.make_line(job)
+    old = jobs.tag(job, "costs/summary/")
+    elsewhere = jobs.tag(other)
+
+    if method == "POST":
+        answer = ask(
+            jobs.port, "POST", "/job/rest/cost_lines/", {"job_id": job, "kind": "time", "quantity": 2, "unit_cost": 1, "unit_rev": 2}
+        )
+    elif method == "PATCH":
+        answer = ask(jobs.port, "PATCH", line, {"job_id": job, "quantity": 3})
+    else:
+        answer = ask(jobs.port, "DELETE", f"{line}?job_id={job}")
+
+    assert 200 <= answer.status < 300
+    assert old not in {jobs.tag(job, view) for view in VIEWS}
+    assert len({jobs.tag(job, view) for view in VIEWS}) == 1
+    assert jobs.tag(other) == elsewhere
+    assert write(jobs, job, "PATCH", if_match=old).status == 412
+    assert write(jobs, job, "PATCH", if_match=jobs.tag(job)).status == 200
+
+
 def test_a_write_to_a_cost_line_that_the_backend_refuses_changes_no_tag(jobs: Jobs) -> None:
     job, other = jobs.make(name="Gate"), jobs.make(name="Ramp")
     tags, line = (jobs.tag(job), jobs.tag(other)), jobs.make_line(job)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.asking import ask
 from tests.e2e.jobs import EXAMPLE, VIEWS, WRITES, Browser, Jobs, node_binary, packages, running, url
 
 pytestmark = pytest.mark.timeout(240)
@@ -117,6 +118,20 @@ def test_every_other_write_of_the_client_meets_a_conflict_in_the_same_way(name: 
     assert (refused["error"], refused["job"], len(_sent(refused))) == ("ConcurrencyError", job, 4)
     assert jobs.stands(job) == before
     assert ben.do("retry")["error"] is None
+
+
+def test_a_change_at_a_cost_line_is_a_conflict_of_the_job(jobs: Jobs, browsers: tuple[Browser, Browser]) -> None:
+    ana, _ = browsers
+    job = jobs.make(name="Gate")
+    line = jobs.make_line(job)
+    ana.request("GET", url(job, "costs/summary/"))
+    assert ask(jobs.port, "PATCH", line, {"job_id": job, "quantity": 3}).status == 200
+
+    refused = ana.request("PATCH", url(job), {"notes": "late"})
+
+    assert (refused["error"], refused["job"]) == ("ConcurrencyError", job)
+    assert ana.do("retry")["error"] is None
+    assert jobs.stands(job)["notes"] == "late"
 
 
 def test_the_composable_as_printed_loses_tags_but_no_update(jobs: Jobs, tmp_path: Path) -> None:
