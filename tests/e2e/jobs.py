@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -95,8 +96,14 @@ class Browser:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"command": command, **values}) + "\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        assert line, f"the browser ended; it said:\n{self._log.read_text(errors='replace')[-2000:]}"
+        # A client that reloads for ever would not answer at all.
+        watchdog = threading.Timer(PATIENCE_SECONDS, self._process.kill)
+        watchdog.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            watchdog.cancel()
+        assert line, f"the browser ended, or did not come to an end; it said:\n{self._log.read_text(errors='replace')[-2000:]}"
         outcome = json.loads(line)
         assert isinstance(outcome, dict)
         return outcome
