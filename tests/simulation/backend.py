@@ -18,6 +18,7 @@ from tests.campaigns.history import SEED
 
 from .journal import Journal
 from .loop import WORLD, VirtualLoop
+from .places import changed_by, resource_of
 
 GONE = b"gone: "
 """A 404 says which deletion it shows, so that a client knows what it saw."""
@@ -141,7 +142,7 @@ class Backend:
 
     def resource(self, path: str) -> Resource:
         """What stands at path; the seed in the beginning."""
-        return self.resources.setdefault(path, Resource())
+        return self.resources.setdefault(resource_of(path), Resource())
 
     def apply(self, path: str, value: str, deletes: bool) -> None:
         """Write last and win."""
@@ -149,6 +150,9 @@ class Backend:
         self.journal.note("backend", f"APPLIES {'deletion ' if deletes else ''}{value} on {resource.value}")
         resource.log.append(value)
         resource.exists = not deletes
+        other = changed_by(resource_of(path))
+        if other is not None:
+            self.resource(other).log.append(value)
 
     def show(self, path: str) -> "Shown":
         """Answer a GET, as things are in this moment."""

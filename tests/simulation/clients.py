@@ -16,7 +16,8 @@ from .backend import GONE, value_of
 from .journal import Journal
 from .loop import VirtualLoop
 from .origin import REFUSALS
-from .process import REVISIONS, Process
+from .places import REVISIONS, SHARED, VIEW, changed_by
+from .process import Process
 from .request import Answer
 from .scenario import Scenario
 
@@ -86,6 +87,10 @@ class Story:
                 tag = f"no tag: {each.value}"
                 seen = stood if stood is not None and each.basis.allows(stood) else "something else"
             history.writes.append(Write(each.path, each.value, seen, tag, each.outcome, each.ended))
+            other = changed_by(each.path)
+            if other is not None:
+                stood = before.get((other, each.value), "something else")
+                history.writes.append(Write(other, each.value, stood, f"no tag: {each.value}", each.outcome, each.ended))
         return sorted(violations(history, {path: list(log) for path, log in logs.items()}))
 
 
@@ -170,14 +175,18 @@ class Client:
         if roll < 0.14 and remembered:
             return Try(path, value, method, Basis.SEEN, chance.choice(remembered))
         remembered.append(seen)
-        if roll < 0.22:
+        if roll < 0.22 and not path.startswith(("/group/", "/lines/")):
             return Try(path, f"{DELETION}{value}", "DELETE", Basis.SEEN, seen)
         return Try(path, value, method, Basis.SEEN, seen)
+
+    def _target(self, path: str) -> str:
+        """One of the URLs of a resource."""
+        return path + VIEW if path.startswith(SHARED) and self._chance.random() < 0.5 else path
 
     async def look(self, process: Process, path: str) -> Seen | None:
         """GET. None: nothing was learned."""
         began = self._loop.time()
-        answer = await process.ask("GET", path, {}, [], PATIENCE_SECONDS)
+        answer = await process.ask("GET", self._target(path), {}, [], PATIENCE_SECONDS)
         if answer is None or answer.is_cut or answer.status not in (200, 404):
             return None
         if answer.status == 404 and not answer.content.startswith(GONE):
@@ -206,7 +215,7 @@ class Client:
         if not any(each is made for each in self._story.tries):
             self._story.tries.append(made)
         # Another target and the same record: a query does not make a resource of its own.
-        target = made.path + ("?view=all" if self._chance.random() < 0.05 else "")
+        target = self._target(made.path) + ("?view=all" if self._chance.random() < 0.05 else "")
         answer = await process.ask(made.method, target, fields, pieces, patience)
         outcome = outcome_of(answer)
         status = "lost" if answer is None else str(answer.status)

@@ -32,6 +32,7 @@ from .backend import Backend
 from .journal import Journal
 from .loop import OWNER, WORLD, Halting, VirtualLoop
 from .origin import OriginLink
+from .places import settings_of
 from .request import Answer, Injected, Logger, Request
 from .scenario import Scenario, Trouble, pick
 from .store import Register, StoreLink
@@ -52,11 +53,12 @@ SETTINGS: dict[str, dict[str, object]] = {
     "verified": {"strategy": Strategy.REVISION},
     "numbers": {"strategy": Strategy.REVISION, "verify": Verify.TRUST_STORE, "numbers": 1},
     "counted": {"strategy": Strategy.REVISION, "numbers": 1},
+    "group": {"strategy": Strategy.REVISION, "verify": Verify.TRUST_STORE},
+    "pool": {"strategy": Strategy.REVISION, "numbers": 1},
+    "lines": {},
 }
 """What the routes are set to. Their names are the first segment of the paths."""
 
-REVISIONS = ("/revision/", "/verified/", "/numbers/", "/counted/")
-"""Where a tag may be older than what it stands on."""
 LIMITS = SpoolLimits(1 << 20, 1 << 20)
 MAX_WAITERS = 3
 WATCH_SECONDS = 4.0
@@ -71,7 +73,7 @@ def _metrics() -> RouteMetrics:
 
 def rules(name: str, apply_delay_seconds: float) -> Rules:
     """The rules of one mode."""
-    settings = {"strategy": Strategy.CONTENT, **SETTINGS[name]}
+    settings = {"strategy": Strategy.CONTENT, **SETTINGS[name], **settings_of(name)}
     return Rules(name, apply_delay_seconds=apply_delay_seconds, **settings)  # type: ignore[arg-type]
 
 
@@ -152,8 +154,10 @@ class Process(Halting):
         self.representations = Representations(self.origin, LIMITS, LIMITS.max_bytes)
         self.readiness = Readiness(self.store, self.representations, scenario.times.grace_seconds)
         leases = Leases(self.store, scenario.times, self.tasks, MAX_WAITERS, clock, self.troubles)
-        routed = {name: RoutedRules(rules(name, scenario.apply_delay_seconds), _metrics()) for name in SETTINGS}
-        routes = Routes((Pattern(parse_template(f"/{name}/{{path*}}")), of_it) for name, of_it in routed.items())
+        templates = {name: parse_template(f"/{name}/{{id}}/{{rest*}}") for name in SETTINGS}
+        delay = scenario.apply_delay_seconds
+        routed = {name: RoutedRules(rules(name, delay), _metrics(), template=templates[name]) for name in SETTINGS}
+        routes = Routes((Pattern(templates[name]), of_it) for name, of_it in routed.items())
         arrivals = Arrivals(routes, routed["content"], self.name)
         labels = Labels(self.store, scenario.times.grace_seconds)
         reading, writing = Reading(self.representations, labels), Writing(self.representations, leases, self.writes, LIMITS)

@@ -97,7 +97,7 @@ class Scenario:
 
 
 TOLD = ("json", "member", "head")
-REVISED = ("revision", "verified", "numbers", "counted")
+REVISED = ("revision", "verified", "numbers", "counted", "group", "group", "pool", "lines", "lines")
 MODES = ("content", "content", "auto", "native", "enforcing", "trust", "trust", "request", "response", "none", *TOLD, *REVISED)
 
 _LOOKS = {Look.SHOWN: 80.0, Look.SLOW: 12.0, Look.FAILED: 2.0, Look.CUT: 2.0, Look.RESET: 3.0, Look.SILENT: 1.0}

@@ -13,7 +13,7 @@ import pytest
 
 from proxy.core.label import label_of, tag_of
 from proxy.core.record import NOT_KNOWN, Record, State
-from proxy.core.resource import key_digest, resource_key
+from proxy.core.resource import key_digest
 from proxy.core.version import is_disproved
 from proxy.gateway import lease, readiness
 from proxy.store.port import StoreKey
@@ -22,7 +22,8 @@ from .backend import Backend
 from .clients import DELETION, Basis, Client, Seen, Story, Try
 from .journal import Journal
 from .loop import VirtualLoop
-from .process import REVISIONS, Process, rules
+from .places import REVISIONS, changed_by, key_of, resource_of
+from .process import Process, rules
 from .request import Injected
 from .scenario import LAG_SECONDS, MODES, Disaster, Scenario, draw, pick
 from .store import Register
@@ -60,8 +61,9 @@ class World:
         self.story = Story()
         self.backend = Backend(loop, self.chance, self.scenario.apply_delay_seconds, self.journal)
         self.register = Register(loop.time, self.chance, self._check_settled)
-        self.paths = sorted({f"/{mode}/{number}" for number, mode in enumerate(self.scenario.modes)})
-        self._path_of = {StoreKey(key_digest(resource_key(path.encode()))): path for path in self.paths}
+        own = {f"/{mode}/{number}" for number, mode in enumerate(self.scenario.modes)}
+        self.paths = sorted(own | {other for path in own if (other := changed_by(path)) is not None})
+        self._path_of = {StoreKey(key_digest(key_of(path))): path for path in self.paths}
         self._salts: dict[bytes, None] = {}
         self.everyone: list[Process] = []
         self.processes = [self._start(f"P{number}") for number in range(self.scenario.processes)]
@@ -152,7 +154,8 @@ class World:
         if record.state is not State.OK or record.owner:
             return
         self._check_label(path, record)
-        flying = [flight.value for flight in self.backend.flights if flight.path == path]
+        touched = {flight: resource_of(flight.path) for flight in self.backend.flights}
+        flying = [flight.value for flight, at in touched.items() if path in (at, changed_by(at))]
         if flying:
             self.journal.violation(f"{path}: I3: settled while {', '.join(flying)} may still be applied")
         if record.version == NOT_KNOWN or is_disproved(record.version):
@@ -208,7 +211,7 @@ class World:
                 await asyncio.sleep(0.2)
                 seen = await client.look(process, path)
                 if seen is not None:
-                    made = _last_word(path, f"last{number}-{tries}", seen)
+                    made = _last_word(path, f"last{number}-{tries} at {path}", seen)
                     answer = await client.write(process, made)
                     status = "lost" if answer is None else str(answer.status)
 
