@@ -4,7 +4,8 @@ Every mutant is put on from outside and taken off again; nothing of noclobber kn
 was like that until the simulation found it.
 """
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
@@ -16,11 +17,11 @@ from proxy.core.conflict import Problem
 from proxy.core.event import Answer, Begin, Done, Event, Kind, Renew
 from proxy.core.fields import AnswerFields
 from proxy.core.label import Label
-from proxy.core.record import Record, Snapshot, State, Version
+from proxy.core.record import NOT_KNOWN, Record, Snapshot, State, Version
 from proxy.core.version import is_named
 from proxy.core.write import Phase
 from proxy.errors import Delivery, OriginError, StoreUnavailable
-from proxy.gateway import counting
+from proxy.gateway import counting, writing
 from proxy.gateway.attempt import Attempt
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.hearing import Heard
@@ -30,7 +31,7 @@ from proxy.gateway.reading import Reading
 from proxy.gateway.reply import Reply, problem
 from proxy.gateway.representation import Representations, Sighting
 from proxy.gateway.rules import Verify
-from proxy.gateway.several import Keys
+from proxy.gateway.several import Keys, Several
 from proxy.gateway.spool import Spool
 from proxy.gateway.writing import Writing
 from proxy.origin.port import OriginAnswer, ReservedConnection
@@ -117,14 +118,14 @@ def _verified_before_the_lease(patch: pytest.MonkeyPatch) -> None:
     seen: dict[int, Sighting] = {}
 
     async def look_first(
-        writing: Writing, exchange: Exchange, keys: Keys, body: bytes | Spool | None, until: float, metrics: RouteMetrics
+        self: Writing, exchange: Exchange, keys: Keys, body: bytes | Spool | None, until: float, metrics: RouteMetrics
     ) -> Reply:
         try:
-            seen[id(exchange)] = await writing._representations.look(exchange, 0.0)
+            seen[id(exchange)] = await self._representations.look(exchange, 0.0)
         except OriginError:
             return problem(Problem.NOT_SENT, "", b"")
         try:
-            return await in_turn(writing, exchange, keys, body, until, metrics)
+            return await in_turn(self, exchange, keys, body, until, metrics)
         finally:
             seen.pop(id(exchange), None)
 
@@ -189,6 +190,30 @@ def _numbers_are_kept_through_doubt(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(counting, "label_after_doubt", keep)
 
 
+def _others_are_not_counted_on(patch: pytest.MonkeyPatch) -> None:
+    async def finish(self: Several, kind: Kind, version: Version = NOT_KNOWN, replay_key: str = "", result: str = "") -> Answer:
+        others = Kind.ABORT if kind is Kind.COMMIT else kind
+        await asyncio.gather(*(lease.finish(others) for lease in self._others), return_exceptions=True)
+        return await self._first.finish(kind, version, replay_key, result)
+
+    patch.setattr(Several, "finish", finish)
+
+
+def _one_lease_does_for_all(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(writing, "keys_of", lambda exchange: Keys(exchange.store_key, (exchange.store_key,)))
+
+
+def _doubts_of_others_are_not_waited_out(patch: pytest.MonkeyPatch) -> None:
+    original = Several.__init__
+
+    def init(self: Several, first: Lease, others: Sequence[Lease]) -> None:
+        original(self, first, others)
+        if first.why is None:
+            self.age_seconds = inf
+
+    patch.setattr(Several, "__init__", init)
+
+
 def _renewals_prove_themselves(patch: pytest.MonkeyPatch) -> None:
     original = Leases.apply
 
@@ -228,6 +253,9 @@ MUTANTS = {
         Mutant("label at start", "a revision is read after the body", "revision: the label is read before the GET", _labelled_at_the_end),
         Mutant("floor", "after a loss numbers begin anew", "numbers never repeat", _numbers_begin_anew),
         Mutant("burning", "a doubt leaves the number as it is", "CONFIRM burns a revision", _numbers_are_kept_through_doubt),
+        Mutant("counting others on", "what a write changes too keeps its tag", "all keys are told", _others_are_not_counted_on),
+        Mutant("several leases", "only the own resource is leased", "all leases or none", _one_lease_does_for_all),
+        Mutant("doubts of others", "only the own doubt is waited out", "wait out D", _doubts_of_others_are_not_waited_out),
         Mutant("lost renewal", "a renewal is taken for done by its record", "our stamp stands, or it does not", _renewals_prove_themselves),
         Mutant("ageing grace", "what was seen in the grace is remembered", "I5: nothing is stuck", _the_grace_is_remembered),
     )
