@@ -147,11 +147,12 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         arrivals = Arrivals(routes, unrouted, server.via_name, _body_pace(config), ids, forwards=True)
         refuse = metrics.count_refusal
         share = Share(config.limits.max_writes_per_principal)
-        writing = Writing(representations, leases, writes, limits, share, refuse, conflicts, arrivals.key_at)
+        labels = Labels(store, config.grace_seconds)
+        writing = Writing(representations, leases, writes, limits, share, refuse, conflicts, arrivals.key_at, labels)
         tunnels = Tunnels(origin, server.tunnel_idle_seconds)
         handler = Handler(
             arrivals,
-            Reading(representations, Labels(store, config.grace_seconds)),
+            Reading(representations, labels),
             writing,
             log,
             refuse,

@@ -288,9 +288,10 @@ def label_after_doubt(snapshot: Snapshot, record: Record, seen: Version) -> Labe
 
     The number is burned unless the very state that it named stands again: a label given out before must not become current for another.
     What an earlier lineage counted may be lost in part, so a counter that comes from one goes on at the floor of this one, or above it.
+    Where nothing was lost (floor 0) it has not changed by having a new lineage; opaque tags have, by the epoch in them.
     """
     epoch = epoch_of(snapshot.lineage)
-    if record.epoch != epoch:
+    if record.epoch != epoch and snapshot.floor:
         return Label(epoch, max(record.revision + 1, snapshot.floor))
     return Label(epoch, record.revision if seen != NOT_KNOWN and seen == record.version else record.revision + 1)
 

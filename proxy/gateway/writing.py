@@ -57,10 +57,11 @@ class Writing:
         refuse: Refuse = uncounted,
         conflicts: ConflictLog | None = None,
         key_at: KeyAt | None = None,
+        labels: Labels | None = None,
     ) -> None:
         """`share` is what one principal may do at once, None: no limit. `refuse` counts refusals. `conflicts` None: no conflict log.
 
-        `key_at` is as in `Creating`.
+        `key_at` is as in `Creating`. `labels` None: some of its own.
         """
         self._conflicts = conflicts
         self._share = share or Share()
@@ -71,7 +72,7 @@ class Writing:
         self._body_limits = body_limits
         # What is under way here under an Idempotency-Key, without what it carries.
         self._in_flight: set[str] = set()
-        self._labels = Labels(leases.store, leases.times.grace_seconds)
+        self._labels = labels or Labels(leases.store, leases.times.grace_seconds)
         self._creating = Creating(representations, self._labels, key_at)
 
     async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:

@@ -71,6 +71,12 @@ class Register:
         other.lineage, other.born, other.floor = self.lineage, self.born, self.floor
         return other
 
+    def restart(self) -> None:
+        """Go on under a new lineage, with all that was swapped, and so with the floor that was."""
+        floor = self.floor
+        self.begin_anew()
+        self.floor = floor
+
     def begin_anew(self, lost_swaps: int = 0) -> None:
         """Go on under a new lineage, without the last lost_swaps swaps."""
         for _ in range(min(lost_swaps, len(self._undo))):

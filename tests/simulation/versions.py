@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from proxy.core.etag import EntityTag
 from proxy.core.record import Version
-from proxy.core.resource import resource_key
 from proxy.core.state import JsonDigest, MemberDigest, tag_of_field
 from proxy.core.version import ContentDigest, Digest, version_of
 
 from .backend import NUMBERED, document, native_tag
+from .places import key_of
 from .process import rules
 
 
@@ -16,7 +16,7 @@ def versions_of(path: str, value: str, number: int, salts: Iterable[bytes]) -> s
     """Those of the state in which value was written as the number-th: the backend's own, and what each salt makes of it."""
     versions = {Version(native_tag(value).decode().strip('"'))}
     for salt in salts:
-        digest = ContentDigest(salt, resource_key(path.encode()))
+        digest = ContentDigest(salt, key_of(path))
         digest.add(value.encode())
         versions |= {version_of(digest.tag()), version_of(_told(path, value, number, salt))}
     return versions
@@ -24,7 +24,7 @@ def versions_of(path: str, value: str, number: int, salts: Iterable[bytes]) -> s
 
 def _told(path: str, value: str, number: int, salt: bytes) -> EntityTag | None:
     """The tag of a state where a document or a field tells it."""
-    key = resource_key(path.encode())
+    key = key_of(path)
     if path.startswith(NUMBERED):
         return tag_of_field(salt, key, [b"%d" % number], 0.0)
     settings = rules(path.split("/")[1], 0.0)

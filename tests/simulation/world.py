@@ -133,7 +133,7 @@ class World:
                 register.begin_anew(chance.randint(0, self.scenario.replica_lag_swaps))
                 self.loop.call_later(LAG_SECONDS * chance.random(), setattr, store, "register", register)
             case Disaster.RESTART:
-                register.begin_anew()
+                register.restart()
             case Disaster.EMPTIED:
                 register.empty()
             case Disaster.REFUSING:
