@@ -157,7 +157,7 @@ class DialectKeys(Struct, frozen=True, kw_only=True):
         """These settings as a dialect of that name."""
         gone = None
         if self.gone_body or self.absent is not Absent.RFC:
-            gone = self._form(404 if self.absent is not Absent.FAILED else 412, self.gone_body)
+            gone = self._form(404 if self.absent is Absent.NOT_FOUND else 412, self.gone_body)
         return Dialect(
             name=name,
             token=parse_token_place(self.token),

@@ -78,6 +78,7 @@ BUILT_IN: Mapping[str, Settings] = MappingProxyType(
             "gone_body": _SCIM_ERROR,
             "problem_body": _SCIM_ERROR,
             "media_type": "application/scim+json",
+            "absent": "404",
         },
         "shared-tag": {
             "strategy": "revision",

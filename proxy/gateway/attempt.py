@@ -292,7 +292,7 @@ class Attempt:
                 heard.replace(changed)
         if not exchange.names_a_state and not makes_member(exchange):
             self._metrics.unprotected_writes.inc()
-        return heard.reply(lines, trailers_of(heard.answer, exchange.fields))
+        return heard.reply(lines, trailers_of(heard.answer, exchange.fields) if changed is None else ())
 
     # ---- the record -----------------------------------------------------------------------------------------------------------------
 

@@ -35,6 +35,9 @@ REMEMBERED_DISPROVED = 65536
 REMEMBERED_MARKED = 65536
 # What stands in AnswerFields.coding where the content is not coded.
 _IDENTITY = frozenset({b"", b"identity,"})
+MAX_SHOWN_BYTES = 1 << 20
+"""The longest representation that a refusal shows: others wait while a version is written into it."""
+
 MAX_RELAYED_BYTES = 1 << 20
 """How much of a refusal's body is kept to be passed on to a writer; a longer one is cut off whole."""
 
@@ -194,7 +197,7 @@ class Representations:
             kept = None
             answer.abandon()
         own_etag = fields.etags[0] if len(fields.etags) == 1 else None
-        content = None if kept is None else bytes(kept)
+        content = None if kept is None or len(kept) > MAX_SHOWN_BYTES else bytes(kept)
         return Sighting(self.present(fields, tag, now), False, content_tag=tag, own_etag=own_etag, content=content)
 
     async def _feed(self, answer: OriginAnswer, digest: Digest | None, kept: bytearray | None) -> bool:
