@@ -12,7 +12,7 @@ from ..errors import OriginError
 from .exchange import Exchange
 from .hearing import Heard
 from .points import Faults, Point
-from .representation import Representations, Sighting
+from .representation import Representations, Sighting, tag_of
 from .rules import AfterWrite, Verify
 from .spool import Spool
 
@@ -77,10 +77,13 @@ class Aftermath:
         A route that says `native` trusts the backend, come what may.
         """
         before = self._remembered if sighting is None else version_of(sighting.tag)
-        if version_of(tag) != before or (sighting is not None and not sighting.is_native):
+        if version_of(tag) != before:
             return tag
         key = self._exchange.key
-        if self._exchange.rules.strategy is not Strategy.AUTO or self._representations.is_disproved(key):
+        if self._exchange.rules.strategy is Strategy.FIELD:
+            self._representations.note_unmoved(self._exchange.rules.name)
+        is_ours = sighting is not None and not sighting.is_native
+        if is_ours or self._exchange.rules.strategy is not Strategy.AUTO or self._representations.is_disproved(key):
             return tag
         again = await self._read_back()
         if again is None or not again.is_native:
@@ -107,7 +110,7 @@ class Aftermath:
         else:
             async for piece in source.pieces():
                 digest.add(piece)
-        return digest.tag()
+        return await tag_of(digest, size)
 
 
 def _fields_of(lines: Iterable[bytes]) -> list[Field]:

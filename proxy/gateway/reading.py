@@ -21,7 +21,7 @@ from .labels import Labels
 from .listing import Lists
 from .refusing import refuse
 from .reply import Held, Reply, Streamed, Unsent, own_lines, relay, trailers_of
-from .representation import REPRESENTATION_STATUSES, Representations
+from .representation import REPRESENTATION_STATUSES, Representations, tag_of
 from .rules import HopTags, SafeMethods
 from .spool import Spool
 
@@ -233,13 +233,13 @@ class Reading:
         self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, digest: Digest, content: bytes | Spool
     ) -> Reply:
         """Answer with what is held, its version written into it where the route's clients look for it there."""
-        tag = digest.tag()
+        tag = await tag_of(digest, len(content) if isinstance(content, bytes) else content.size_bytes)
         changed = None
         if tag is not None:
             self._representations.history.give(exchange.key, tag)
         if tag is not None and has_place(exchange, fields):
             changed = await self._answer_changed(exchange, answer, fields, tag, content)
-        return changed or self._answer_held(exchange, answer, fields, digest, content)
+        return changed or self._answer_held(exchange, answer, fields, tag, content, digest)
 
     async def _answer_changed(
         self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag, content: bytes | Spool
@@ -254,9 +254,16 @@ class Reading:
                 return refused
         return await changed_reply(exchange, answer, fields, tag, content)
 
-    def _answer_held(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, digest: Digest, content: bytes | Spool) -> Reply:
+    def _answer_held(
+        self,
+        exchange: Exchange,
+        answer: OriginAnswer,
+        fields: AnswerFields,
+        tag: EntityTag | None,
+        content: bytes | Spool,
+        digest: Digest,
+    ) -> Reply:
         size = len(content) if isinstance(content, bytes) else content.size_bytes
-        tag = digest.tag()
         tag_line = b"" if tag is None else b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag))
         if exchange.has_conditions or exchange.fields.ranges:
             current = self._representations.present(fields, tag, time.time())

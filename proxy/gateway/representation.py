@@ -4,6 +4,8 @@ Reading and writing look at a resource through this one pair of eyes, so that a 
 other finds.
 """
 
+import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,11 +30,15 @@ from .reply import Held as HeldBody
 from .reply import Reply, own_lines
 from .spool import Spool, SpoolLimits
 
+_logger = logging.getLogger("noclobber")
+
 # RFC 9110 §15.3.1, §15.3.4: what a GET is answered with when there is a representation to see.
 REPRESENTATION_STATUSES = frozenset({200, 203})
 ABSENT_STATUSES = frozenset({404, 410})
 REMEMBERED_DISPROVED = 65536
 REMEMBERED_MARKED = 65536
+THREAD_BYTES = 64 * 1024
+"""How large a document may be that is parsed at once; others would have to wait too long for a larger one."""
 # What stands in AnswerFields.coding where the content is not coded.
 _IDENTITY = frozenset({b"", b"identity,"})
 MAX_SHOWN_BYTES = 1 << 20
@@ -76,6 +82,7 @@ class Representations:
         self.max_tagged_bytes = max_tagged_bytes
         self._disproved: dict[ResourceKey, None] = {}
         self._marked: dict[ResourceKey, None] = {}
+        self._unmoved: set[str] = set()
         # One byte over the cap may be taken in before it is noticed that the body is too large to be tagged.
         self.hold_limits = replace(limits, max_bytes=1 << 62)
 
@@ -88,6 +95,12 @@ class Representations:
     def is_disproved(self, key: ResourceKey) -> bool:
         """Whether that has been noted. What is forgotten here is learned again from the record, before the next write."""
         return key in self._disproved
+
+    def note_unmoved(self, route: str) -> None:
+        """Say once of a route that a write left the field as it was which is to tell states apart."""
+        if route not in self._unmoved:
+            self._unmoved.add(route)
+            _logger.warning("route %s: a write left its version field as it was: what else it changed can be overwritten unseen", route)
 
     def origin_of(self, exchange: Exchange) -> Origin:
         """The backend that an exchange is for."""
@@ -188,11 +201,11 @@ class Representations:
         kept = bytearray() if shows_what_stands(exchange.rules.dialect) else None
         if exchange.rules.is_told_by_head:
             tag = self.tag_of_head(exchange, answer.fields, fields)
-            if kept is not None and not await self._feed(answer, None, kept):
+            if kept is not None and await self._feed(answer, None, kept) is None:
                 kept = None
             await self._skim(exchange, fields, answer)
-        elif digest is not None and await self._feed(answer, digest, kept):
-            tag = digest.tag()
+        elif digest is not None and (size := await self._feed(answer, digest, kept)) is not None:
+            tag = await tag_of(digest, size)
         else:
             kept = None
             answer.abandon()
@@ -200,18 +213,18 @@ class Representations:
         content = None if kept is None or len(kept) > MAX_SHOWN_BYTES else bytes(kept)
         return Sighting(self.present(fields, tag, now), False, content_tag=tag, own_etag=own_etag, content=content)
 
-    async def _feed(self, answer: OriginAnswer, digest: Digest | None, kept: bytearray | None) -> bool:
-        """Digest the content, keeping it only where it is asked for; False when it turns out too large to be tagged."""
+    async def _feed(self, answer: OriginAnswer, digest: Digest | None, kept: bytearray | None) -> int | None:
+        """Digest the content, keeping it only where it is asked for; its size, None when it turns out too large to be tagged."""
         size = 0
         while piece := await answer.read():
             size += len(piece)
             if size > self.max_tagged_bytes:
-                return False
+                return None
             if digest is not None:
                 digest.add(piece)
             if kept is not None:
                 kept += piece
-        return True
+        return size
 
     async def _skim(self, exchange: Exchange, fields: AnswerFields, answer: OriginAnswer) -> EntityTag | None:
         """Read a small content to its end, so that the connection can be used again, and tag it; give up a large one."""
@@ -241,6 +254,11 @@ class Representations:
                 return Reply(answer.status, answer.reason, [*fields.passing, *own_lines(fields)], b"", fields.date)
         body = HeldBody(spool, 0, spool.size_bytes)
         return Reply(answer.status, answer.reason, [*fields.passing, *own_lines(fields)], body, fields.date)
+
+
+async def tag_of(digest: Digest, size_bytes: int) -> EntityTag | None:
+    """The tag of a content of that size, made in a thread where that may take long: a large document has to be parsed."""
+    return digest.tag() if digest.is_of_octets or size_bytes <= THREAD_BYTES else await asyncio.to_thread(digest.tag)
 
 
 def _time_of(fields: AnswerFields) -> float:

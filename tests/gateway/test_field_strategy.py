@@ -193,6 +193,25 @@ async def test_the_remembered_version_saves_the_look(volatile: Volatile, legacy:
         assert (await put(door, saved.etag, total=3)).status == 412
 
 
+@pytest.mark.parametrize("of", [route(strategy="field", field="/total"), route(strategy="field", field="header:X-Kind")])
+async def test_a_field_that_a_write_leaves_as_it_was_is_told_of_once(
+    volatile: Volatile, legacy: Legacy, of: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    volatile.head["X-Kind"] = "note"
+    async with serving(legacy.port, of) as door:
+        for title in ("a", "b", "c"):
+            assert (await put(door, await door.tag(), title=title, total=100)).status == 200
+    assert caplog.text.count("left its version field as it was") == 1
+
+
+@pytest.mark.parametrize("of", [BY_MEMBER, BY_HEAD], ids=["member", "head"])
+async def test_a_field_that_moves_is_not_told_of(volatile: Volatile, legacy: Legacy, of: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(legacy.port, of) as door:
+        for title in ("a", "b"):
+            assert (await put(door, await door.tag(), title=title)).status == 200
+    assert "version field" not in caplog.text
+
+
 @pytest.mark.parametrize("of", [BY_MEMBER, BY_HEAD], ids=["member", "head"])
 async def test_a_read_asks_the_store_nothing(volatile: Volatile, legacy: Legacy, of: str) -> None:
     async with serving(legacy.port, of, **SHORT) as door:

@@ -1,9 +1,13 @@
 """The strategy json: one tag for one state, whatever volatile members and layout an answer has."""
 
 import json
+import threading
 
 import pytest
 from aiohttp import web
+
+from proxy.core.etag import EntityTag
+from proxy.core.state import JsonDigest
 
 from .client import Answer
 from .legacy import Legacy
@@ -165,6 +169,25 @@ async def test_a_document_that_is_too_large_is_not_tagged(volatile: Volatile, le
         got = await door.ask(b"GET", b"/doc")
         assert b"etag" not in got.names
         assert json.loads(got.body)["note"] == "x" * 2000
+
+
+async def test_a_large_document_is_parsed_beside_the_loop(volatile: Volatile, legacy: Legacy, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[str] = set()
+    original = JsonDigest.tag
+
+    def tag(digest: JsonDigest) -> EntityTag:
+        threads.add(threading.current_thread().name)
+        return original(digest)
+
+    monkeypatch.setattr(JsonDigest, "tag", tag)
+    async with serving(legacy.port, ROUTE) as door:
+        await door.tag()
+        assert threads == {threading.main_thread().name}
+        threads.clear()
+        volatile.state["note"] = "x" * 100_000
+        saved = await put(door, await door.tag(), total=1, note="y" * 100_000)
+        assert saved.etag == await door.tag()
+        assert threading.main_thread().name not in threads
 
 
 async def test_a_document_that_is_held_on_disk_is_tagged_as_well(volatile: Volatile, legacy: Legacy) -> None:
