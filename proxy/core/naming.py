@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, assert_never
 from .alias import EXACT, Aliases, Case, fold_case, quote, unquote
 from .pointer import NOTHING, Pointer, parse_pointer, write_pointer
 from .resource import ResourceKey, resource_key
-from .template import Form, Template
+from .template import Template
 
 # A placeholder: parameter / "query:" name / "header:" name / "body:" pointer, in braces.
 _PLACEHOLDER = re.compile(r"\{(?:(?P<kind>query|header|body):)?(?P<name>[^{}]*)\}")
@@ -21,6 +21,11 @@ _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 _NO_SEGMENT = frozenset({b"", b".", b".."})
 # What Python's int() and the number fields of Django, DRF, Rails and PHP take for a whole number that is not below 0.
 _WHOLE = re.compile(rb"\+?[0-9](?:_?[0-9])*(?:\.0*)?")
+
+_GROUPS = re.compile(rb"[0-9a-f]{1,8}(?:-[0-9a-f]{1,4}){3}-[0-9a-f]{1,12}")
+# RFC 9562 §4: UUID = 4hexOctet "-" 2hexOctet "-" 2hexOctet "-" 2hexOctet "-" 6hexOctet
+_GROUP_WIDTHS = (8, 4, 4, 4, 12)
+_DIGITS_OF_A_UUID = re.compile(rb"[0-9a-f]{32}")
 
 
 class Source(Enum):
@@ -180,7 +185,19 @@ def canonical_value(value: bytes) -> bytes:
     if _WHOLE.fullmatch(stripped):
         digits = stripped.partition(b".")[0].replace(b"_", b"").lstrip(b"+").lstrip(b"0")
         return digits or b"0"
-    return Form.UUID.canonical(stripped)
+    return _uuid(stripped)
+
+
+def _uuid(value: bytes) -> bytes:
+    """The 32 digits of a UUID in whatever spelling; another value as it is.
+
+    Python's UUID() overlooks hyphens, braces and `urn:uuid:`, .NET's Guid parentheses, and Java's fromString leading zeros in a group.
+    """
+    text = value.lower().replace(b"urn:", b"").replace(b"uuid:", b"").strip(b"{}()")
+    if _GROUPS.fullmatch(text):
+        return b"".join(group.rjust(width, b"0") for group, width in zip(text.split(b"-"), _GROUP_WIDTHS, strict=True))
+    digits = text.replace(b"-", b"")
+    return digits if _DIGITS_OF_A_UUID.fullmatch(digits) else value
 
 
 def _value(part: Part, sources: Sources) -> bytes | Unnamed:

@@ -80,9 +80,18 @@ def test_no_two_scopes_share_a_key_and_none_is_a_path() -> None:
 ALIKE = [
     [b"7", b"007", b" 7", b"7 ", b"+7", b"7.0", b"7.", b"0_7"],
     [b"0", b"000", b"0.0"],
-    [b"6ba7b810-9dad-11d1-80b4-00c04fd430c8", b"6BA7B8109DAD11D180B400C04FD430C8"],
+    [
+        b"6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        b"6BA7B8109DAD11D180B400C04FD430C8",
+        b"{6ba7b810-9dad-11d1-80b4-00c04fd430c8}",
+        b"(6BA7B810-9DAD-11D1-80B4-00C04FD430C8)",
+        b"urn:uuid:6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        b"URN:UUID:6ba7b8109dad11d180b400c04fd430c8",
+        b"6ba7b8109dad-11d1-80b4-00c0-4fd430c8",
+        b"6ba7b810-9dad-11d1-80b4-c04fd430c8",
+    ],
 ]
-APART = [b"7", b"70", b"-7", b"7.5", b"7a", b"a", b"A", b"", b"7e0", b"0x7", b"7_", b"_7"]
+APART = [b"7", b"70", b"-7", b"7.5", b"7a", b"a", b"A", b"", b"7e0", b"0x7", b"7_", b"_7", b"{7}", b"urn:7", b"a-b", b"1-2-3-4"]
 
 
 @pytest.mark.parametrize("spellings", ALIKE)
