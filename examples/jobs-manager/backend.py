@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 Record = dict[str, Any]
 
@@ -82,6 +82,14 @@ def find(table: dict[str, Record], key: object, what: str) -> Record:
         return table[str(key)]
     except KeyError:
         raise Problem(404, f"{what} not found") from None
+
+
+def named_in(body: Record) -> Record:
+    """The job that a body names, in any spelling of its UUID."""
+    try:
+        return find(JOBS, UUID(str(body.get("job_id"))), "Job")
+    except ValueError:
+        raise Problem(400, "job_id must be a UUID") from None
 
 
 def costs(job_id: str) -> Record:
@@ -174,7 +182,7 @@ def accept_quote(request: "Request", job_id: str) -> Record:
 
 
 def toggle_complex(request: "Request") -> Record:
-    record = find(JOBS, request.body.get("job_id"), "Job")
+    record = named_in(request.body)
     record["complex_job"] = bool(request.body.get("complex_job"))
     return {"success": True, "complex_job": record["complex_job"]}
 
@@ -196,7 +204,7 @@ def get_lines(request: "Request") -> list[Record]:
 
 
 def create_line(request: "Request") -> Record:
-    job_id = find(JOBS, request.body.get("job_id"), "Job")["id"]
+    job_id = named_in(request.body)["id"]
     entry = {"id": str(uuid4()), "job_id": job_id, **{name: request.body.get(name) for name in LINE}}
     LINES[entry["id"]] = entry
     request.status = 201
@@ -209,7 +217,7 @@ def get_line(request: "Request", line_id: str) -> Record:
 
 def patch_line(request: "Request", line_id: str) -> Record:
     entry = find(LINES, line_id, "Cost line")
-    if request.body.get("job_id") != entry["job_id"]:
+    if named_in(request.body)["id"] != entry["job_id"]:
         raise Problem(400, "The cost line is not one of this job's")
     entry.update({name: value for name, value in request.body.items() if name in LINE})
     return entry
