@@ -96,6 +96,17 @@ async def test_what_a_write_changes_may_stand_in_its_body(legacy: Legacy) -> Non
         assert (refused.status, legacy.methods().count("POST")) == (400, 1)
 
 
+async def test_a_creation_moves_the_tag_of_what_it_changes(legacy: Legacy) -> None:
+    documents(legacy)
+    new_line = route("/new/", name="new", changes="@", post="create", strategy="revision").replace('"@"', '["jobs/{body:/job}"]')
+    async with serving(legacy.port, *ROUTES, new_line) as door:
+        tag = await door.tag(b"/jobs/7/")
+        assert (await door.ask(b"POST", b"/new/", body=b'{"job": 7}')).status == 201
+        assert await door.tag(b"/jobs/7/") != tag
+        refused = await door.ask(b"POST", b"/new/", body=b"{}")
+        assert (refused.status, legacy.methods().count("POST")) == (400, 1)
+
+
 async def test_a_write_elsewhere_waits_for_the_one_under_way(legacy: Legacy) -> None:
     documents(legacy)
     async with serving(legacy.port, *ROUTES, protocol__lease_wait_seconds=20) as door:
