@@ -16,7 +16,15 @@ import pytest
 from tests.e2e.processes import Child
 from tests.servers import free_port
 
-PACKAGES = {"nginx": "nginx-light", "apache2": "apache2", "varnishd": "varnish", "haproxy": "haproxy", "litmus": "litmus"}
+PACKAGES = {
+    "nginx": "nginx-light",
+    "apache2": "apache2",
+    "varnishd": "varnish",
+    "haproxy": "haproxy",
+    "litmus": "litmus",
+    "node": "nodejs",
+    "npm": "npm",
+}
 """Command -> the Debian package that has it."""
 
 APACHE_USER = "www-data"
