@@ -26,6 +26,7 @@ class Stage:
     site: Path
     page: str
     browsers: dict[str, Browser] = field(default_factory=dict)
+    _told: dict[str, int] = field(default_factory=dict)
 
     def browser(self, user: str, port: int | None = None) -> Browser:
         """The browser of a user, opened at noclobber (or at port) when it is first asked for."""
@@ -47,9 +48,14 @@ class Stage:
                 total += float(sample["value"])
         return total
 
-    def statuses(self) -> set[int]:
-        """The status of every answer that any browser got."""
-        return {status for browser in self.browsers.values() for status in browser.statuses()}
+    def new_statuses(self) -> set[int]:
+        """The status of every answer that any browser got since this was asked last."""
+        found: set[int] = set()
+        for user, browser in self.browsers.items():
+            statuses = browser.statuses()
+            found.update(statuses[self._told.get(user, 0) :])
+            self._told[user] = len(statuses)
+        return found
 
 
 def start_backend(example: str, directory: Path) -> tuple[Child, int]:

@@ -34,7 +34,7 @@ def ben(stage: Stage) -> Browser:
 def no_bare_412(stage: Stage) -> Iterator[None]:
     """These clients know 409 alone."""
     yield
-    assert 412 not in stage.statuses()
+    assert 412 not in stage.new_statuses()
 
 
 def standing(stage: Stage, path: str = PATH) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def ben(stage: Stage) -> Browser:
 def no_412_reaches_the_interceptors(stage: Stage) -> Iterator[None]:
     """They would send the save again three times, and show no dialog."""
     yield
-    assert 412 not in stage.statuses()
+    assert 412 not in stage.new_statuses()
 
 
 @pytest.fixture

@@ -110,11 +110,10 @@ def test_ac_5_a_resolution_overwrites_nothing_but_what_it_was_shown(
 # ---- non-functional requirements ---------------------------------------------------------------------------------------------------------
 
 
-def test_ac_6_a_save_takes_less_than_50_ms_more() -> None:
-    # Other tests share the machine: of several short rounds the quietest counts. `python -m bench.bloom` measures p99.
-    added = [measure("sqlite", saves=20).added_p50_ms for _ in range(3)]
-
-    assert min(added) < 50
+@pytest.mark.parametrize("kind", ["sqlite", "valkey"])
+def test_ac_6_a_save_takes_less_than_50_ms_more(kind: str) -> None:
+    # Others use the machine as well, so a bad minute is measured again. `python -m bench.bloom` measures p99.
+    assert any(measure(kind, saves=40).added_p50_ms < 50 for _ in range(3))
 
 
 def test_ac_7_nothing_is_lost_that_was_saved(stage: Stage, ann: Browser, ben: Browser, journey: str) -> None:
