@@ -20,8 +20,8 @@ function state(tab) {
   return { currentJourney, conflictDialog, toasts };
 }
 
-// Run one action of the hook, and wait until the page shows what came of it. What it throws is part of the result.
-async function act(tab, action) {
+// Run one action of the hook, and wait until the page shows what came of it. What it throws is part of the result; a save shows that as well.
+async function act(tab, action, showsFailures = false) {
   const before = hooks.get(tab);
   let failure = null;
   try {
@@ -29,12 +29,12 @@ async function act(tab, action) {
   } catch (error) {
     failure = { status: error.response?.status ?? 0, userMessage: error.userMessage ?? null };
   }
-  await until(() => hooks.get(tab) !== before || failure !== null);
+  await until(() => hooks.get(tab) !== before || (failure !== null && !showsFailures));
   return { ...state(tab), failure };
 }
 
 function save(tab, updates) {
-  return act(tab, (hook) => hook.updateJourney(hook.currentJourney.id, updates));
+  return act(tab, (hook) => hook.updateJourney(hook.currentJourney.id, updates), true);
 }
 
 function resolve(tab, strategy, mergedData) {
