@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import ClassVar
 
 from .record import NOT_KNOWN, Version
@@ -22,13 +23,18 @@ class Kind(Enum):
     __hash__ = object.__hash__
 
 
+OWN = "own"
+"""The payload of a replay key that we made of what a client sent, because it has none of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Begin:
     """A writer asks for the lease. `replay_key` empty: its retry could not be recognised, so nothing is replayed to it.
 
     `counts`: the resource is told apart by its revisions, so its record is to last.
 
-    A replay key is `identity:payload`: who sent which request under which Idempotency-Key, and a digest of what was in it.
+    A replay key is `identity:payload`: who sent which request under which Idempotency-Key, and a digest of what was in it. Without such a
+    key the payload is OWN, and all is in the identity. `replay_seconds` is how long after the last commit it is recognised.
     """
 
     kind: ClassVar[Kind] = Kind.BEGIN
@@ -38,6 +44,7 @@ class Begin:
     grace_seconds: float
     replay_key: str = ""
     counts: bool = False
+    replay_seconds: float = inf
 
 
 @dataclass(frozen=True, slots=True)

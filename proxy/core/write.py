@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..errors import IllegalTransition
 from .event import (
+    OWN,
     Answer,
     Begin,
     Busy,
@@ -152,18 +153,25 @@ def phase_at_begin(snapshot: Snapshot, event: Begin) -> Phase:
         return Phase.FOREIGN
     if record.owner and record.lease_end > snapshot.now:
         if record.owner != event.owner:
-            return Phase.IN_FLIGHT if _is_same_request(event.replay_key, record.replay_key) else Phase.HELD
+            # A client with no key of its own has never heard of "in flight": it waits, and is told what became of the first.
+            waits = is_own(event.replay_key) or not is_same_request(event.replay_key, record.replay_key)
+            return Phase.HELD if waits else Phase.IN_FLIGHT
         return Phase.OWN_PENDING if record.state is State.PENDING else Phase.OWN_UNKNOWN
     if record.state is State.PENDING:
         return Phase.ABANDONED
     if record.state is State.UNKNOWN:
         return Phase.DOUBTFUL
-    if _is_same_request(event.replay_key, record.last.replay_key):
+    if is_same_request(event.replay_key, record.last.replay_key) and snapshot.now - record.lease_end <= event.replay_seconds:
         return Phase.REPEATED if event.replay_key == record.last.replay_key else Phase.REUSED
     return Phase.SETTLED
 
 
-def _is_same_request(replay_key: str, other: str) -> bool:
+def is_own(replay_key: str) -> bool:
+    """Whether the client sent no Idempotency-Key, and is known by what it sent instead."""
+    return replay_key.rpartition(":")[2] == OWN
+
+
+def is_same_request(replay_key: str, other: str) -> bool:
     """Whether both have one identity. What has none is nobody's retry."""
     identity = replay_key.partition(":")[0]
     return identity != "" and identity == other.partition(":")[0]

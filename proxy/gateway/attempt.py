@@ -278,7 +278,7 @@ class Attempt:
         if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
             lines.append(b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag)))
         changed = None if tag is None else await changed_answer(exchange, heard, tag, self._representations.max_tagged_bytes)
-        result = result_of(heard, lines, changed) if exchange.replay_key and heard.is_whole else ""
+        result = result_of(heard, lines, exchange.replay_key, changed) if exchange.replay_key and heard.is_whole else ""
         if not await self._tell(Kind.COMMIT, version, exchange.replay_key if result else "", result):
             # FENCED, or the store is gone: applied, but what stands now is not ours to name (protocol §5, W7).
             heard.fields.passing = [line for line in heard.fields.passing if not line.lower().startswith(b"cache-control:")]

@@ -7,6 +7,7 @@ Deadlines are in the time of `clock`. It is monotonic, and an argument, so that 
 """
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -255,16 +256,25 @@ class Leases:
         del self._turns[key]
 
     async def begin(
-        self, key: StoreKey, until: float, operation: str, replay_key: str = "", writer: str = "", *, counts: bool = False
+        self,
+        key: StoreKey,
+        until: float,
+        operation: str,
+        replay_key: str = "",
+        writer: str = "",
+        *,
+        counts: bool = False,
+        replay_seconds: float = math.inf,
     ) -> Lease | GraceRunning | Busy | Replayed | InFlight | Reused:
         """Ask for the lease of key, again and again while another process holds it, until the clock shows until.
 
-        `writer` says who asks, and stands at the end of the owner. `counts`: the resource is told apart by its revisions. Raises StoreError
-        when the store cannot be asked; the lease may then stand, unused, until it runs out.
+        `writer` says who asks, and stands at the end of the owner. `counts`: the resource is told apart by its revisions. `replay_seconds`
+        is how long after its commit replay_key is recognised. Raises StoreError when the store cannot be asked; the lease may then stand,
+        unused, until it runs out.
         """
         times = self.times
         owner = f"{random.getrandbits(128):032x}{writer}"
-        event = Begin(owner, operation, times.lease_seconds, times.grace_seconds, replay_key, counts)
+        event = Begin(owner, operation, times.lease_seconds, times.grace_seconds, replay_key, counts, replay_seconds)
         pause, longest = POLL_SECONDS
         snapshot = self._remembered.pop(key, None)
         while True:

@@ -1,13 +1,17 @@
-"""Own writes: a retry that comes with the Idempotency-Key of an applied write is told what that write was told (protocol §8).
+"""Own writes: the retry of an applied write is told what that write was told (protocol §8).
 
-Never recognised by what is in it alone: two clients that each write 5 -> 6 would both be told yes. Only the last commit of a resource is
-kept; a retry after somebody else's write is judged like any other.
+It is known by its Idempotency-Key; where the route says `own_write = "principal+body+tag"`, also by who sends what on which version.
+Never by what is in it alone: two clients that each write 5 -> 6 would both be told yes. Only the last commit of a resource is kept; a
+retry after somebody else's write is judged like any other.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
+from ..core.event import OWN
+from ..core.record import Snapshot
+from ..core.write import is_own, is_same_request
 from .exchange import Exchange
 from .hearing import Heard
 from .principal import principal
@@ -15,7 +19,9 @@ from .reply import Reply
 from .spool import Spool
 
 MAX_KEPT_BYTES = 4096
-"""The longest answer whose body is kept in the record. Of a longer one a retry gets the head alone."""
+"""The longest answer whose body is kept in the record. Of a longer one a retry under an Idempotency-Key gets the head alone."""
+MAX_OWN_BYTES = 65536
+"""The same for a client that has no such key, and takes an answer without its body for the whole. A retry of more is not recognised."""
 
 OUTCOME_REPLAYED = b"Noclobber-Outcome: replayed\r\n"
 _KEY_FIELD = b"idempotency-key"
@@ -42,14 +48,33 @@ async def replay_key(exchange: Exchange, key: bytes, body: bytes | Spool | None)
     return f"{identity.hexdigest()[:32]}:{payload.hexdigest()[:32]}"
 
 
-def result_of(heard: Heard, lines: Iterable[bytes], changed: bytes | None = None) -> str:
+async def own_write_key(exchange: Exchange, body: bytes | Spool | None) -> str:
+    """Bind a write to the principal, the method, the target, the body and the tags it names; empty where nobody or nothing is named."""
+    tags = exchange.conditions.if_match
+    if not isinstance(tags, tuple) or not principal(exchange):
+        return ""
+    bound = await replay_key(exchange, b"own %b" % b",".join(map(bytes, tags)), body)
+    return f"{bound.replace(':', '')}:{OWN}"
+
+
+def is_recorded(snapshot: Snapshot, replay_key: str) -> bool:
+    """Whether this write is the last one that was committed, or one that is under way or in doubt."""
+    record = snapshot.record
+    return record is not None and any(is_same_request(replay_key, other) for other in (record.replay_key, record.last.replay_key))
+
+
+def result_of(heard: Heard, lines: Iterable[bytes], replay_key: str, changed: bytes | None = None) -> str:
     """What a retry is to be told: the status, what names the result, and the body if it is short. `lines` are ours.
 
-    `changed` is the body with the version in it; None: it goes out as it came.
+    `changed` is the body with the version in it; None: it goes out as it came. Empty: there is nothing that a retry could be told.
     """
     kept = [line for line in heard.fields.passing if _name(line) in _KEPT_FIELDS or _name(line).startswith(_CORS_PREFIX)]
     content = heard.content if changed is None else changed
-    body = content if isinstance(content, bytes) and len(content) <= MAX_KEPT_BYTES else b""
+    body = content if isinstance(content, bytes) and len(content) <= (MAX_OWN_BYTES if is_own(replay_key) else MAX_KEPT_BYTES) else None
+    if body is None:
+        if is_own(replay_key):
+            return ""
+        body = b""
     texts = [part.decode("latin-1") for part in (heard.answer.reason, b"".join((*kept, *lines)), body)]
     return json.dumps([heard.answer.status, *texts], ensure_ascii=False, separators=(",", ":"))
 

@@ -7,6 +7,7 @@ only move on, as nobody has looked at them. Whatever ends the write in between l
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from math import inf
 from typing import NamedTuple
 
 from ..core.event import Answer, Busy, Done, Fenced, GraceRunning, InFlight, Kind, Replayed, Reused, Why
@@ -56,19 +57,28 @@ def end_turns(leases: Leases, keys: Sequence[StoreKey]) -> None:
 
 
 async def begin_all(
-    leases: Leases, keys: Keys, until: float, operation: str, replay_key: str = "", writer: str = "", *, counts: bool = False
+    leases: Leases,
+    keys: Keys,
+    until: float,
+    operation: str,
+    replay_key: str = "",
+    writer: str = "",
+    *,
+    counts: bool = False,
+    replay_seconds: float = inf,
 ) -> "Lease | Several | GraceRunning | Busy | Replayed | InFlight | Reused":
     """Ask for the leases of keys, as `Leases.begin` does for one. Where it does not come to all of them none is held any more."""
     own = keys.own
     if len(keys.ordered) == 1:
-        return await leases.begin(own, until, operation, replay_key, writer, counts=counts)
+        return await leases.begin(own, until, operation, replay_key, writer, counts=counts, replay_seconds=replay_seconds)
     granted: list[Lease] = []
     first: Lease | None = None
     try:
         for key in keys.ordered:
             is_own = key == own
             # What is changed from elsewhere has a label that must never come again, however its own route is told apart.
-            lease = await leases.begin(key, until, operation, replay_key if is_own else "", writer, counts=counts or not is_own)
+            retried = replay_key if is_own else ""
+            lease = await leases.begin(key, until, operation, retried, writer, counts=counts or not is_own, replay_seconds=replay_seconds)
             if not isinstance(lease, Lease):
                 await _give_back(granted)
                 return lease

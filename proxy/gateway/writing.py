@@ -5,6 +5,7 @@ From taking a turn on, everything runs in a task of the app's: a client that lea
 
 import asyncio
 import logging
+import math
 import time
 from time import perf_counter
 
@@ -16,6 +17,7 @@ from ..core.outcome import Outcome
 from ..core.precondition import NO_CONDITIONS
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import Strategy, is_named, may_be_named, version_of
+from ..core.write import is_own
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from .attempt import Attempt
 from .claiming import claim_in_body, claim_in_query
@@ -32,10 +34,10 @@ from .metrics import RouteMetrics
 from .naming import name_by_body
 from .principal import Share, principal_digest
 from .refusing import refuse
-from .replay import idempotency_keys, replay, replay_key
+from .replay import idempotency_keys, is_recorded, own_write_key, replay, replay_key
 from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply
 from .representation import Representations
-from .rules import Missing, OnStoreLoss
+from .rules import Missing, OnStoreLoss, OwnWrite
 from .several import Keys, begin_all, end_turns, keys_of, take_turns
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks
@@ -109,6 +111,8 @@ class Writing:
         if isinstance(claimed, Reply):
             self._record(exchange)
             return claimed
+        if not keys and exchange.rules.own_write is OwnWrite.SAME:
+            exchange.replay_key = await own_write_key(exchange, claimed)
         return await self._run_whatever_comes(exchange, claimed, metrics)
 
     async def _run_whatever_comes(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
@@ -140,9 +144,10 @@ class Writing:
     async def _refuse_before_the_body(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
         """Look before a client that waits for it (RFC 9110 §10.1.1) is told to send its body, which may be large and in vain.
 
-        A retry under an Idempotency-Key is recognised by its body too, so it is not refused before that has come.
+        A retry is recognised by its body too, so what may be one is not refused before that has come.
         """
-        if not exchange.names_a_state or exchange.body.size_bytes == 0 or idempotency_keys(exchange) or self._representations.salt is None:
+        may_be_own = exchange.rules.own_write is OwnWrite.SAME or idempotency_keys(exchange)
+        if not exchange.names_a_state or exchange.body.size_bytes == 0 or may_be_own or self._representations.salt is None:
             return None
         if not exchange.is_named:
             return None
@@ -179,7 +184,7 @@ class Writing:
         try:
             if needs_no_lease(exchange):
                 return await self._creating.with_version(exchange, await self._creating.create(exchange, body, metrics))
-            reply = await (self._await_turn if exchange.replay_key == "" else self._run_once)(exchange, body, metrics)
+            reply = await (self._run_once if _has_a_key(exchange) else self._await_turn)(exchange, body, metrics)
             return await self._creating.with_version(exchange, reply) if makes_member(exchange) else reply
         finally:
             if exchange.outcome == Outcome.UNKNOWN.value:
@@ -207,7 +212,7 @@ class Writing:
         leases, key, keys = self._leases, exchange.store_key, keys_of(exchange)
         until = leases.clock() + leases.times.lease_wait_seconds
         remembered = self._remembered(exchange)
-        if _is_likely_stale(exchange, remembered) and (refused := await self._look(exchange, metrics)) is not None:
+        if _is_likely_stale(exchange, remembered) and (refused := await self._look_unless_own(exchange, metrics)) is not None:
             return refused
         if leases.is_crowded(key):
             self._refuse(Refusal.WAITERS)
@@ -220,7 +225,7 @@ class Writing:
             # While this writer waited, another may have made its tag stale.
             latest = self._remembered(exchange)
             if latest != remembered and _is_likely_stale(exchange, latest):
-                refused = await self._look(exchange, metrics)
+                refused = await self._look_unless_own(exchange, metrics)
                 if refused is not None:
                     return refused
             return await self._in_turn(exchange, keys, body, until, metrics)
@@ -239,9 +244,19 @@ class Writing:
 
         Without it, of those who may not read the resource, the ones whose tag is right would be told to wait, and the others 403.
         """
-        if not exchange.names_a_state or exchange.replay_key or self._representations.salt is None:
+        if not exchange.names_a_state or _has_a_key(exchange) or self._representations.salt is None:
             return otherwise
-        return await self._look(exchange, metrics) or otherwise
+        return await self._look_unless_own(exchange, metrics) or otherwise
+
+    async def _look_unless_own(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
+        """`_look`, unless it may be this very write that made its tag stale: the lease tells what became of that."""
+        if exchange.replay_key:
+            try:
+                if is_recorded(await self._leases.store.load(exchange.store_key), exchange.replay_key):
+                    return None
+            except StoreError:
+                return None
+        return await self._look(exchange, metrics)
 
     async def _look(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
         """Refuse without a lease: where the tag is not the remembered one, a GET that shows yet another proves it stale."""
@@ -280,8 +295,9 @@ class Writing:
         is_counted = exchange.rules.strategy is Strategy.REVISION
         try:
             writer = principal_digest(exchange, self._representations.salt)
-            operation = exchange.method.decode("ascii")
-            lease = await begin_all(self._leases, keys, until, operation, exchange.replay_key, writer, counts=is_counted)
+            operation, replay_key = exchange.method.decode("ascii"), exchange.replay_key
+            seconds = exchange.rules.own_write_seconds if is_own(replay_key) else math.inf
+            lease = await begin_all(self._leases, keys, until, operation, replay_key, writer, counts=is_counted, replay_seconds=seconds)
         except StoreError:
             return await self._without_store(exchange, body, metrics, "The store did not answer.")
         finally:
@@ -314,12 +330,17 @@ def _in_flight(exchange: Exchange, seconds: float = RETRY_AFTER_SECONDS) -> Repl
     return refuse(exchange, Problem.IN_FLIGHT, detail, retry_after_seconds=seconds)
 
 
+def _has_a_key(exchange: Exchange) -> bool:
+    """Whether the client sent an Idempotency-Key."""
+    return exchange.replay_key != "" and not is_own(exchange.replay_key)
+
+
 def _is_likely_stale(exchange: Exchange, remembered: Version) -> bool:
     """Whether the preconditions would fail on the remembered version: reason enough to look, never to refuse.
 
     With an Idempotency-Key it may be the writer's own write that made the tag stale: only the record can tell.
     """
-    if remembered == NOT_KNOWN or exchange.replay_key:
+    if remembered == NOT_KNOWN or _has_a_key(exchange):
         return False
     conditions = exchange.conditions
     if conditions.if_match is not None:
