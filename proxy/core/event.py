@@ -158,4 +158,6 @@ class Fenced:
     """The record is not the caller's any more: whatever the caller knows of it is out of date."""
 
 
-Answer = GraceRunning | Busy | Replayed | InFlight | Reused | Granted | TakenOver | Done | Fenced
+NotGranted = GraceRunning | Busy | Replayed | InFlight | Reused
+"""What a BEGIN is answered with that does not get the lease."""
+Answer = NotGranted | Granted | TakenOver | Done | Fenced

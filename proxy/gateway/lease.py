@@ -22,13 +22,10 @@ from ..core.event import (
     Event,
     Fenced,
     Finish,
-    GraceRunning,
     Granted,
-    InFlight,
     Kind,
+    NotGranted,
     Renew,
-    Replayed,
-    Reused,
     TakenOver,
 )
 from ..core.record import NOT_KNOWN, Record, Snapshot, State, Swapped, Version
@@ -265,12 +262,11 @@ class Leases:
         *,
         counts: bool = False,
         replay_seconds: float = math.inf,
-    ) -> Lease | GraceRunning | Busy | Replayed | InFlight | Reused:
+    ) -> Lease | NotGranted:
         """Ask for the lease of key, again and again while another process holds it, until the clock shows until.
 
-        `writer` says who asks, and stands at the end of the owner. `counts`: the resource is told apart by its revisions. `replay_seconds`
-        is how long after its commit replay_key is recognised. Raises StoreError when the store cannot be asked; the lease may then stand,
-        unused, until it runs out.
+        `writer` says who asks, and stands at the end of the owner. `counts`: the resource is told apart by revisions. `replay_seconds`: how
+        long after its commit replay_key is known. Raises StoreError when the store cannot be asked; the lease may then run out, unused.
         """
         times = self.times
         owner = f"{random.getrandbits(128):032x}{writer}"
@@ -293,7 +289,7 @@ class Leases:
                 pause = min(pause * 2, longest)
                 snapshot = None
                 continue
-            if isinstance(answer, GraceRunning | Replayed | InFlight | Reused):
+            if isinstance(answer, NotGranted):
                 return answer
             raise TypeError(f"BEGIN was answered with {answer!r}")
 

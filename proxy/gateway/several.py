@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from math import inf
 from typing import NamedTuple
 
-from ..core.event import Answer, Busy, Done, Fenced, GraceRunning, InFlight, Kind, Replayed, Reused, Why
+from ..core.event import Answer, Done, Fenced, Kind, NotGranted, Why
 from ..core.record import NOT_KNOWN, Snapshot, Version
 from ..core.resource import key_digest
 from ..errors import StoreError
@@ -66,7 +66,7 @@ async def begin_all(
     *,
     counts: bool = False,
     replay_seconds: float = inf,
-) -> "Lease | Several | GraceRunning | Busy | Replayed | InFlight | Reused":
+) -> "Lease | Several | NotGranted":
     """Ask for the leases of keys, as `Leases.begin` does for one. Where it does not come to all of them none is held any more."""
     own = keys.own
     if len(keys.ordered) == 1:
