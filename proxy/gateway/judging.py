@@ -1,14 +1,18 @@
 """Judging a write: its preconditions held against what a look at the resource found, and the refusal when it may not go on."""
 
 from ..core.conflict import Problem, Received
+from ..core.etag import Wildcard
 from ..core.hops import undo_for_write
 from ..core.json_text import read_json
 from ..core.precondition import IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, Absent, Judgement, Present, Verdict, evaluate
+from ..core.record import NOT_KNOWN, Version
+from ..core.version import is_named, may_be_named
 from .exchange import Exchange
 from .incident import IncidentKind
 from .injecting import with_version
 from .metrics import RouteMetrics
 from .refusing import refuse
+from .replay import has_a_key
 from .reply import Reply
 from .representation import Sighting
 from .rules import HopTags, Missing, OnAbsent
@@ -96,3 +100,16 @@ def _what_stands(exchange: Exchange, sighting: Sighting) -> bytes | None:
     if not exchange.rules.dialect.inject:
         return None if read_json(sighting.content) is None else sighting.content
     return with_version(exchange.rules.dialect, sighting.content, sighting.tag)
+
+
+def is_likely_stale(exchange: Exchange, remembered: Version) -> bool:
+    """Whether the preconditions would fail on the remembered version: reason enough to look, never to refuse.
+
+    With an Idempotency-Key it may be the writer's own write that made the tag stale: only the record can tell.
+    """
+    if remembered == NOT_KNOWN or has_a_key(exchange):
+        return False
+    conditions = exchange.conditions
+    if conditions.if_match is not None:
+        return isinstance(conditions.if_match, tuple) and not may_be_named(conditions.if_match, remembered)
+    return conditions.if_none_match is Wildcard.ANY or is_named(conditions.if_none_match, remembered)

@@ -34,6 +34,11 @@ def idempotency_keys(exchange: Exchange) -> Sequence[bytes]:
     return [line.partition(b":")[2].strip() for line in exchange.fields.content if _name(line) == _KEY_FIELD]
 
 
+def has_a_key(exchange: Exchange) -> bool:
+    """Whether a write came with an Idempotency-Key. Only to be asked once its body is there."""
+    return exchange.replay_key != "" and not is_own(exchange.replay_key)
+
+
 async def replay_key(exchange: Exchange, key: bytes, body: bytes | Spool | None) -> str:
     """Bind key to the principal, the method, the target and the body: `identity:payload`, as `core/event.py` has it."""
     identity = hashlib.sha256()

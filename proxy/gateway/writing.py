@@ -11,12 +11,11 @@ from time import perf_counter
 
 from ..core.conflict import Problem
 from ..core.dialect import Place
-from ..core.etag import Wildcard
 from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
 from ..core.outcome import Outcome
 from ..core.precondition import NO_CONDITIONS
-from ..core.record import NOT_KNOWN, Version
-from ..core.version import Strategy, is_named, may_be_named, version_of
+from ..core.record import Version
+from ..core.version import Strategy, version_of
 from ..core.write import is_own
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from .attempt import Attempt
@@ -26,7 +25,7 @@ from .counting import labelled, shows_something
 from .creating import Creating, KeyAt, makes_member, needs_no_lease
 from .exchange import METHODS_WITH_BODY, Exchange
 from .incident import IncidentKind
-from .judging import judge, required
+from .judging import is_likely_stale, judge, required
 from .labels import Labels
 from .lease import Leases
 from .limits import Refusal, Refuse, uncounted
@@ -34,7 +33,7 @@ from .metrics import RouteMetrics
 from .naming import name_by_body
 from .principal import Share, principal_digest
 from .refusing import refuse
-from .replay import idempotency_keys, is_recorded, own_write_key, replay, replay_key
+from .replay import has_a_key, idempotency_keys, is_recorded, own_write_key, replay, replay_key
 from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply
 from .representation import Representations
 from .rules import Missing, OnStoreLoss, OwnWrite
@@ -184,7 +183,7 @@ class Writing:
         try:
             if needs_no_lease(exchange):
                 return await self._creating.with_version(exchange, await self._creating.create(exchange, body, metrics))
-            reply = await (self._run_once if _has_a_key(exchange) else self._await_turn)(exchange, body, metrics)
+            reply = await (self._run_once if has_a_key(exchange) else self._await_turn)(exchange, body, metrics)
             return await self._creating.with_version(exchange, reply) if makes_member(exchange) else reply
         finally:
             if exchange.outcome == Outcome.UNKNOWN.value:
@@ -212,7 +211,7 @@ class Writing:
         leases, key, keys = self._leases, exchange.store_key, keys_of(exchange)
         until = leases.clock() + leases.times.lease_wait_seconds
         remembered = self._remembered(exchange)
-        if _is_likely_stale(exchange, remembered) and (refused := await self._look_unless_own(exchange, metrics)) is not None:
+        if is_likely_stale(exchange, remembered) and (refused := await self._look_unless_own(exchange, metrics)) is not None:
             return refused
         if leases.is_crowded(key):
             self._refuse(Refusal.WAITERS)
@@ -224,7 +223,7 @@ class Writing:
         try:
             # While this writer waited, another may have made its tag stale.
             latest = self._remembered(exchange)
-            if latest != remembered and _is_likely_stale(exchange, latest):
+            if latest != remembered and is_likely_stale(exchange, latest):
                 refused = await self._look_unless_own(exchange, metrics)
                 if refused is not None:
                     return refused
@@ -244,7 +243,7 @@ class Writing:
 
         Without it, of those who may not read the resource, the ones whose tag is right would be told to wait, and the others 403.
         """
-        if not exchange.names_a_state or _has_a_key(exchange) or self._representations.salt is None:
+        if not exchange.names_a_state or has_a_key(exchange) or self._representations.salt is None:
             return otherwise
         return await self._look_unless_own(exchange, metrics) or otherwise
 
@@ -328,21 +327,3 @@ def _lacks_a_state(exchange: Exchange) -> bool:
 def _in_flight(exchange: Exchange, seconds: float = RETRY_AFTER_SECONDS) -> Reply:
     detail = "A request with this Idempotency-Key has not been answered yet."
     return refuse(exchange, Problem.IN_FLIGHT, detail, retry_after_seconds=seconds)
-
-
-def _has_a_key(exchange: Exchange) -> bool:
-    """Whether the client sent an Idempotency-Key."""
-    return exchange.replay_key != "" and not is_own(exchange.replay_key)
-
-
-def _is_likely_stale(exchange: Exchange, remembered: Version) -> bool:
-    """Whether the preconditions would fail on the remembered version: reason enough to look, never to refuse.
-
-    With an Idempotency-Key it may be the writer's own write that made the tag stale: only the record can tell.
-    """
-    if remembered == NOT_KNOWN or _has_a_key(exchange):
-        return False
-    conditions = exchange.conditions
-    if conditions.if_match is not None:
-        return isinstance(conditions.if_match, tuple) and not may_be_named(conditions.if_match, remembered)
-    return conditions.if_none_match is Wildcard.ANY or is_named(conditions.if_none_match, remembered)
