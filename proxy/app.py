@@ -11,10 +11,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from .config import DEFAULT, Config, Route, UnixPath
+from .config import DEFAULT, Config, UnixPath
 from .config import AccessLog as AccessLogChoice
 from .config import Address as Place
-from .core.resource import Routes
 from .gateway.admin import Admin
 from .gateway.arrival import Arrivals
 from .gateway.certificates import Certificates, TlsFiles
@@ -23,7 +22,7 @@ from .gateway.connection import Clients, ClientServer
 from .gateway.events import AccessLog
 from .gateway.handler import Handler
 from .gateway.labels import Labels
-from .gateway.lease import Leases, LeaseTimes
+from .gateway.lease import Leases
 from .gateway.limits import BodyPace, ConnectionLimits
 from .gateway.listening import Listener, TcpPlace, UnixPlace
 from .gateway.metrics import Metrics, TimedStore, process_registry
@@ -38,7 +37,7 @@ from .gateway.spool import SpoolLimits
 from .gateway.tasks import Tasks
 from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
-from .routing import routed
+from .routing import lease_times, routes_of, unrouted
 from .stores import open_store
 from .upstreams import TLS_VERSIONS, connections, upstreams_of
 
@@ -127,7 +126,7 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         await readiness.look()
         writes = Tasks()
         stack.push_async_callback(writes.cancel)
-        leases = Leases(store, _lease_times(config), tasks, config.limits.max_waiters_per_key, faults=faults)
+        leases = Leases(store, lease_times(config), tasks, config.limits.max_waiters_per_key, faults=faults)
         lines = AccessLog(sys.stdout.buffer)
         stack.callback(lines.flush)
         log = lines if config.log.access is AccessLogChoice.JSON else None
@@ -135,16 +134,11 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         conflicts = ConflictLog(kept, leases, representations, metrics.conflict_events_lost.inc)
         stack.push_async_callback(conflicts.close)
         tasks.start(conflicts.run())
-        unrouted = routed(Route(name="unrouted", path="/{path*}", guarded=False), metrics, origin)
-        known = [route.known for route in config.routes]
-        routes = Routes(
-            ((route.pattern, routed(route, metrics, upstreams[route.upstream], known)) for route in config.routes),
-            lambda each: each.rules.aliases,
-        )
         server = config.server
         ids = RequestIds(server.request_id_field)
         forwarding = Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix)
-        arrivals = Arrivals(routes, unrouted, server.via_name, _body_pace(config), ids, forwards=True)
+        routes = routes_of(config, metrics, upstreams)
+        arrivals = Arrivals(routes, unrouted(metrics, origin), server.via_name, _body_pace(config), ids, forwards=True)
         refuse = metrics.count_refusal
         share = Share(config.limits.max_writes_per_principal)
         labels = Labels(store, config.grace_seconds)
@@ -230,14 +224,3 @@ def _certificates(config: Config) -> Certificates | None:
         minimum=TLS_VERSIONS[server.tls_minimum],
     )
     return Certificates(files)
-
-
-def _lease_times(config: Config) -> LeaseTimes:
-    protocol = config.protocol
-    return LeaseTimes(
-        lease_seconds=protocol.lease_seconds,
-        margin_seconds=protocol.margin_seconds,
-        grace_seconds=config.grace_seconds,
-        lease_wait_seconds=protocol.lease_wait_seconds,
-        write_timeout_seconds=protocol.write_timeout_seconds,
-    )

@@ -1,13 +1,44 @@
 """Routing: from the routes of the configuration to what the gateway goes by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from .config import Route
+from .config import Config, Route
 from .core.references import Known, resolved
+from .core.resource import Routes
 from .gateway.arrival import RoutedRules
+from .gateway.lease import LeaseTimes
 from .gateway.metrics import Metrics, RouteMetrics
 from .gateway.rules import Rules
 from .origin.port import Upstream
+
+UNROUTED = "unrouted"
+"""The name, in metrics and logs, of what no route takes."""
+
+
+def routes_of(config: Config, metrics: Metrics, upstreams: Mapping[str, Upstream]) -> Routes[RoutedRules]:
+    """All routes of a configuration. `upstreams` are its backends by their names."""
+    known = [route.known for route in config.routes]
+    return Routes(
+        ((route.pattern, routed(route, metrics, upstreams[route.upstream], known)) for route in config.routes),
+        lambda each: each.rules.aliases,
+    )
+
+
+def unrouted(metrics: Metrics, origin: Upstream) -> RoutedRules:
+    """What holds for requests that no route takes."""
+    return routed(Route(name=UNROUTED, path="/{path*}", guarded=False), metrics, origin)
+
+
+def lease_times(config: Config) -> LeaseTimes:
+    """The times of the protocol."""
+    protocol = config.protocol
+    return LeaseTimes(
+        lease_seconds=protocol.lease_seconds,
+        margin_seconds=protocol.margin_seconds,
+        grace_seconds=config.grace_seconds,
+        lease_wait_seconds=protocol.lease_wait_seconds,
+        write_timeout_seconds=protocol.write_timeout_seconds,
+    )
 
 
 def routed(route: Route, metrics: Metrics, origin: Upstream, known: Sequence[Known] = ()) -> RoutedRules:

@@ -46,7 +46,7 @@ HOMES = {
     "uvloop": ["proxy/app.py", "proxy/gateway/metrics.py"],
     "msgspec": ["proxy/config/"],
     "tomllib": ["proxy/config/"],
-    "argparse": ["proxy/cli.py"],
+    "argparse": ["proxy/arguments.py", "proxy/cli.py"],
     "orjson": ["proxy/gateway/", "proxy/store/"],
 }
 

@@ -14,7 +14,7 @@ from .keys import FLAGS
 from .limits import Limits
 from .reading import Reading
 from .route import EVERYTHING, Route
-from .rules import build
+from .rules import Built, build
 from .schema import Config, Log, Protocol, Store
 from .server import Server
 from .upstream import DEFAULT, NamedUpstream, Upstream
@@ -27,6 +27,7 @@ __all__ = [
     "AccessLog",
     "Address",
     "AfterWrite",
+    "Built",
     "Caution",
     "Config",
     "Endpoint",
@@ -48,6 +49,7 @@ __all__ = [
     "Verify",
     "Writers",
     "check_config",
+    "explain_config",
     "load_config",
     "masked",
 ]
@@ -63,6 +65,12 @@ def load_config(path: Path | None, environ: Mapping[str, str], flags: Mapping[st
 
 def check_config(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> tuple[Config, list[Caution]]:
     """Read the configuration as `load_config` does, and say what in it is allowed and probably not meant."""
+    built = explain_config(path, environ, flags)
+    return built.config, built.cautions
+
+
+def explain_config(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, str]) -> Built:
+    """Read the configuration as `load_config` does, and say where the settings of its routes come from."""
     reading = Reading()
     if path is not None:
         reading.read_file(path)

@@ -1,7 +1,6 @@
 """Cautions: what a configuration may say, and what does nothing, or less than its writer will think."""
 
 from collections.abc import Callable, Iterator, Sequence
-from enum import Enum
 from typing import NamedTuple
 
 from ..core.alias import Query
@@ -9,7 +8,7 @@ from ..core.dialect import Compare, Post, Written
 from ..core.naming import Source
 from ..core.version import Strategy
 from .choices import OnStoreLoss
-from .keys import shown
+from .keys import shown, shown_setting
 from .mistakes import Place
 from .overlap import Patterns, with_head
 from .reading import Section
@@ -158,8 +157,7 @@ def cautions(built: Sequence[tuple[Section, Route]], store: Section) -> list[Cau
 
 
 def _caution(section: Section, route: Route, rule: _Rule) -> Caution:
-    value = getattr(route, rule.key)
-    read = shown(value.value if isinstance(value, Enum) else [*value] if isinstance(value, tuple) else value)
+    read = shown_setting(getattr(route, rule.key))
     return Caution(section.place_of(rule.key), f"{section.name}.{rule.key}", rule.what, read, rule.better)
 
 

@@ -99,6 +99,7 @@ class Dialects:
 
     def __init__(self, reading: Reading) -> None:
         self._settings: dict[str, Settings] = dict(BUILT_IN)
+        self._origins: dict[str, Mapping[str, str]] = {name: dict.fromkeys(found, name) for name, found in BUILT_IN.items()}
         self._lines: dict[str, int] = {}
         self.defined: list[NamedDialect] = []
         for section in reading.arrays["dialect"]:
@@ -118,6 +119,7 @@ class Dialects:
         own = {key: value for key, value in section.values.items() if key not in ("name", "base")}
         settings = {**self._settings.get(str(base), {}), **own}
         self._settings[name] = settings
+        self._origins[name] = {**self._origins.get(str(base), {}), **dict.fromkeys(own, name)}
         self._lines[name] = section.place.line
         self.defined.append(msgspec.convert({**settings, "name": name, "base": base}, type=NamedDialect))
 
@@ -134,3 +136,7 @@ class Dialects:
     def settings(self, name: str) -> Settings:
         """What a dialect settles; nothing where there is none of that name."""
         return self._settings.get(name, {})
+
+    def origin(self, name: str, key: str) -> str:
+        """The dialect that sets a key for those who name one: itself, or what it is based on. Empty: none does."""
+        return self._origins.get(name, {}).get(key, "")

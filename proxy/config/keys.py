@@ -198,6 +198,11 @@ def shown(value: object) -> str:
             return str(value)
 
 
+def shown_setting(value: object) -> str:
+    """Show a setting as a file would write it."""
+    return shown(value.value if isinstance(value, Enum) else [*value] if isinstance(value, tuple) else value)
+
+
 def meant(word: str, candidates: list[str]) -> str:
     """Return the candidate that was probably meant by word; empty where none is near."""
     near = get_close_matches(word, candidates, n=1)

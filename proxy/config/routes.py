@@ -1,6 +1,6 @@
 """Routes: what their keys hold once those that are not written have got theirs, and what must hold between them."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 
 import msgspec
 
@@ -8,7 +8,7 @@ from ..core.version import Strategy
 from .choices import OnStoreLoss, Verify, Writers
 from .dialect import STANDARD
 from .dialects import Dialects
-from .keys import meant, shown
+from .keys import KEYS, meant, shown
 from .mistakes import Mistakes
 from .overlap import Patterns
 from .reading import Reading, Section
@@ -55,6 +55,20 @@ def _route(section: Section, dialects: Dialects, server: Server, protocol: Proto
     verify = (Verify.TRUST_STORE if by_proxy else Verify.ALWAYS).value
     settings = dialects.settings(str(section.values.get("dialect", STANDARD)))
     return msgspec.convert({**_inherited(server, protocol), "verify": verify, **settings, **section.values}, type=Route)
+
+
+def origins(section: Section, dialects: Dialects) -> Mapping[str, str]:
+    """Where a route has each of its settings from; what is missing has its default, or that of another section."""
+    found: dict[str, str] = {}
+    dialect = str(section.values.get("dialect", STANDARD))
+    for name in KEYS["route"]:
+        if name in section.values:
+            found[name] = f"line {section.place_of(name).line}"
+        elif origin := dialects.origin(dialect, name):
+            found[name] = f"dialect {origin}"
+    if section.values.get("writers") == Writers.PROXY_ONLY.value:
+        found.setdefault("verify", f"writers, line {section.place_of('writers').line}")
+    return found
 
 
 def _inherited(server: Server, protocol: Protocol) -> dict[str, object]:

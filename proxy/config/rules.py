@@ -1,5 +1,6 @@
 """Rules: what must hold between keys, and what becomes of keys that are not written."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -9,10 +10,10 @@ from .dialects import Dialects
 from .forms import Address, parse_upstream
 from .keys import shown
 from .limits import Limits
-from .mistakes import Mistakes
+from .mistakes import Mistakes, Place
 from .reading import Reading, Section
 from .required import check_required
-from .routes import build_routes, everything
+from .routes import build_routes, everything, origins
 from .schema import Config, Log, Protocol, Store
 from .server import Server
 from .tls import check_server_tls, check_upstream_tls
@@ -35,8 +36,18 @@ RELATIONS = (
 )
 
 
-def build(reading: Reading) -> tuple[Config, list[Caution]]:
-    """Make the configuration of what was read, and say what in it may not be meant.
+class Built(NamedTuple):
+    """A configuration, what in it may not be meant, and for each route its place and where each setting comes from that it does not
+    have by default."""
+
+    config: Config
+    cautions: list[Caution]
+    places: tuple[Place, ...]
+    origins: tuple[Mapping[str, str], ...]
+
+
+def build(reading: Reading) -> Built:
+    """Make the configuration of what was read.
 
     Raise ConfigError with every mistake, those of reading among them.
     """
@@ -66,7 +77,8 @@ def build(reading: Reading) -> tuple[Config, list[Caution]]:
         dialects=tuple(dialects.defined),
         routes=tuple(route for _, route in routes) or (everything(server, protocol),),
     )
-    return config, cautions(routes, sections["store"])
+    places = tuple(section.place for section, _ in routes)
+    return Built(config, cautions(routes, sections["store"]), places, tuple(origins(section, dialects) for section, _ in routes))
 
 
 def _check_times(mistakes: Mistakes, section: Section, protocol: Protocol) -> None:

@@ -82,7 +82,7 @@ class Handler:
         self._refuse = refuse
         self._max_in_flight = max_in_flight
         self._tunnels = tunnels
-        self._bulk = None if tasks is None else Bulk(arrivals, tasks, self._answer, self._account)
+        self._bulk = None if tasks is None else Bulk(arrivals, tasks, self.answer, self._account)
         self._grants = reading.grants
         self.in_flight = 0
         self.is_draining = False
@@ -110,7 +110,7 @@ class Handler:
                 exchange = judged
                 try:
                     if routed.rules.scim is ScimRole.RESOURCES:
-                        reply = await self._answer(exchange, routed)
+                        reply = await self.answer(exchange, routed)
                     else:
                         reply = await self._answer_scim(exchange, routed, request, request_id)
                 except BodyMalformed:
@@ -138,7 +138,8 @@ class Handler:
 
     # ---- the answer ---------------------------------------------------------------------------------------------------------------
 
-    def _answer(self, exchange: Exchange, routed: RoutedRules) -> Awaitable[Reply]:
+    def answer(self, exchange: Exchange, routed: RoutedRules) -> Awaitable[Reply]:
+        """Have a request answered by what its method and its route ask for."""
         if exchange.fields.upgrades and exchange.interim is not None and self._tunnels is not None and self._tunnels.wants(exchange):
             return self._tunnels.open(exchange)
         if not routed.rules.is_guarded:
@@ -159,8 +160,8 @@ class Handler:
         if routed.rules.scim is ScimRole.CONFIG and exchange.method in _READS:
             # The answer is made anew: its length and its ranges are not the backend's.
             exchange.method, exchange.fields.ranges, exchange.fields.range_lines = b"GET", (), ()
-            return with_versions_supported(await self._answer(exchange, routed))
-        return await self._answer(exchange, routed)
+            return with_versions_supported(await self.answer(exchange, routed))
+        return await self.answer(exchange, routed)
 
     def _overloaded(self) -> Reply:
         self._refuse(Refusal.IN_FLIGHT)
