@@ -168,6 +168,11 @@ CAUTIONS: dict[str, tuple[str, list[str]]] = {
         route("a", "/a", 'methods = ["GET"]', 'strategy = "json"') + route("b", "/{x}", 'methods = ["HEAD"]', 'host = "x"'),
         [],
     ),
+    "an action on what its body names": (
+        route("a", "/a/lock", REVISION, 'group = "g"', 'key = "{body:/id}"', 'methods = ["POST"]')
+        + route("b", "/a/{id}", REVISION, 'group = "g"'),
+        [],
+    ),
     "a list and what creates its members": (
         route("a", "/a", 'methods = ["GET"]', 'strategy = "json"') + route("b", "/a", 'methods = ["POST"]', 'post = "create"'),
         [],

@@ -124,7 +124,7 @@ RULES = (
     ),
     _Rule(
         "key",
-        lambda route: route.naming is not None and Source.BODY in route.naming.template.sources and _takes_reads(route),
+        lambda route: _is_named_by_body(route) and _takes_reads(route),
         "is in the body, and a GET has none: such reads pass untouched, without a tag",
         'methods that have a body, as in ["POST", "PUT", "PATCH"], and a route of its own for the reads',
     ),
@@ -169,7 +169,8 @@ def _of_pairs(built: Sequence[tuple[Section, Route]]) -> Iterator[Caution]:
             continue
         for pattern, (other, rival) in earlier.meeting(route.pattern):
             methods = route.pattern.methods
-            if not pattern.methods or (methods and methods <= with_head(pattern.methods)):
+            is_reached = pattern.methods and not (methods and methods <= with_head(pattern.methods))
+            if not is_reached or _is_named_by_body(rival) or _is_named_by_body(route):
                 continue
             difference = _difference(rival, route)
             if difference:
@@ -179,6 +180,11 @@ def _of_pairs(built: Sequence[tuple[Section, Route]]) -> Iterator[Caution]:
                 # One is enough to look at the route: a last one for everything meets all others.
                 break
         earlier.add(route.pattern, (section, route))
+
+
+def _is_named_by_body(route: Route) -> bool:
+    """Whether a route is for an action on what its body names: nobody reads that there."""
+    return route.naming is not None and Source.BODY in route.naming.template.sources
 
 
 def _is_judged(route: Route) -> bool:
