@@ -262,3 +262,15 @@ def test_not_every_pair_of_many_routes_is_looked_at() -> None:
     Path("config.toml").write_text(text, encoding="utf-8")
     config, found = check_config(Path("config.toml"), {}, UPSTREAM)
     assert (len(config.routes), found) == (2001, [])
+
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted(ROOT.glob("examples/*/config.toml"))
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=[file.parent.name for file in EXAMPLES])
+def test_an_example_runs_in_front_of_any_backend_on_any_store(file: Path) -> None:
+    flags = {"upstream": "http://elsewhere:81", "store": "redis://elsewhere", "listen": "127.0.0.1:0", "admin": "127.0.0.1:0"}
+    config, found = check_config(file, {}, flags)
+    assert found == []
+    assert (config.upstream.url, config.store.url, config.server.listen) == ("http://elsewhere:81", "redis://elsewhere", "127.0.0.1:0")

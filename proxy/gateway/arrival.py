@@ -223,7 +223,7 @@ def _placed(target: Target, routed: RoutedRules) -> _Place:
     key, when = resource_key(folded), told(rules)
     names = None
     if rules.naming is not None or rules.changes or rules.representation is not None:
-        names = named(rules, key, RequestSources(parameters, target.query, (), None))
+        names = named(rules, key, RequestSources(parameters, target.query, (), None, rules.aliases))
     return _Place(target, key, routed, parameters_of(target.query), parameters, when, names)
 
 
@@ -234,7 +234,7 @@ def _named(exchange: Exchange, place: _Place, names: Named) -> Reply | tuple[Exc
         exchange.is_named = False
         return exchange, routed
     if place.told is not Told.BY_TARGET:
-        sources = RequestSources(place.parameters, place.target.query, exchange.fields.passing, None)
+        sources = RequestSources(place.parameters, place.target.query, exchange.fields.passing, None, exchange.rules.aliases)
         names = named(exchange.rules, place.key, sources)
     if is_write:
         return take_names(exchange, names) or (exchange, routed)

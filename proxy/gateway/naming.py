@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from ..core.alias import query_pairs
+from ..core.alias import EXACT, Aliases, Case, fold_case, query_pairs
 from ..core.conflict import Problem
 from ..core.json_text import Document, read_json
 from ..core.naming import Source, Sources, Unnamed, filled
@@ -85,7 +85,7 @@ async def name_by_body(exchange: Exchange, body: bytes | Spool | None) -> Reply 
     if document is not None and document.has_duplicates:
         detail = "An object in the body has a name twice, and the resource is known by the body."
         return refuse(exchange, Problem.BAD_REQUEST, detail)
-    sources = RequestSources(exchange.parameters or {}, exchange.target.query, exchange.fields.passing, document)
+    sources = RequestSources(exchange.parameters or {}, exchange.target.query, exchange.fields.passing, document, exchange.rules.aliases)
     return take_names(exchange, named(exchange.rules, exchange.key, sources))
 
 
@@ -99,7 +99,15 @@ async def _whole(body: Spool) -> bytes | None:
 class RequestSources:
     """The parts of keys, as one request has them. `document` None: its body is no JSON, or has not been read."""
 
-    def __init__(self, parameters: Mapping[str, bytes], query: bytes | None, passing: Sequence[bytes], document: Document | None) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, bytes],
+        query: bytes | None,
+        passing: Sequence[bytes],
+        document: Document | None,
+        aliases: Aliases = EXACT,
+    ) -> None:
+        self._is_blind = aliases.case is Case.INSENSITIVE
         self._parameters = parameters
         self._query = query
         self._passing = passing
@@ -111,8 +119,10 @@ class RequestSources:
 
     def query(self, name: str) -> Sequence[bytes]:
         """The values of a parameter of the query, decoded."""
-        wanted = name.encode()
-        return [value for each, value in query_pairs(self._query or b"") if each == wanted]
+        wanted, pairs = name.encode(), query_pairs(self._query or b"")
+        if self._is_blind:
+            wanted, pairs = fold_case(wanted), [(fold_case(each), value) for each, value in pairs]
+        return [value for each, value in pairs if each == wanted]
 
     def header(self, name: str) -> Sequence[bytes]:
         """The values of a field of the head."""

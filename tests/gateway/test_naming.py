@@ -29,6 +29,7 @@ JOBS = (
     route("/costs/{id}", "other-costs"),
     route("/notes/{id:int}", "note"),
     route("/alone", "alone", key="{query:job}"),
+    route("/blind", "blind", group="job", key="{query:job}", case="insensitive"),
 )
 
 Request = tuple[bytes, bytes, tuple[bytes, ...], bytes]
@@ -47,6 +48,7 @@ PAIRS = {
     "a view of it": (put(b"/jobs/1/"), put(b"/jobs/001/header/"), True),
     "a view of another": (put(b"/jobs/1/"), put(b"/jobs/2/header/"), False),
     "named by the query": (put(b"/jobs/1/"), put(b"/by-query?x=2&job=1"), True),
+    "named by the query in capitals": (put(b"/jobs/1/"), put(b"/blind?JOB=1"), True),
     "another by the query": (put(b"/jobs/1/"), put(b"/by-query?x=1&job=2"), False),
     "named by a field": (put(b"/jobs/1/"), put(b"/by-header", b"x-job:  1 "), True),
     "another by a field": (put(b"/jobs/1/"), put(b"/by-header", b"X-Job: 2"), False),
