@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.campaigns.history import Outcome, violations
-from tests.campaigns.routes import STRATEGIES, write_routes
+from tests.campaigns.routes import STRATEGIES, STREAMING, write_routes
 from tests.campaigns.stores import STORES, open_store
 from tests.campaigns.wire import Wire
 from tests.campaigns.witness import LOST, Seen, Testimony, Witness
@@ -139,7 +139,8 @@ class Client:
 
 async def _race(race: Race, ports: list[int], backend_port: int) -> Result:
     """Let them run, and judge."""
-    testimony = Testimony(READS_WITH_FAULTS, WRITES_WITH_FAULTS) if race.faults else Testimony((), WRITES)
+    reads_may = (*READS_WITH_FAULTS, LOST) if race.strategy in STREAMING else READS_WITH_FAULTS
+    testimony = Testimony(reads_may, WRITES_WITH_FAULTS) if race.faults else Testimony((), WRITES)
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for number in range(race.clients):

@@ -4,6 +4,8 @@ from pathlib import Path
 
 STRATEGIES = ("content", "native", "json", "field", "header")
 """The first part of a path. `header` is the strategy field with the version in the head of an answer."""
+STREAMING = ("native", "header")
+"""Where a body passes as it comes: if the backend breaks off in it, so does what the client gets."""
 
 ROUTES = """\
 [[route]]
