@@ -4,7 +4,7 @@ It keeps JSON documents, and writes down what it applied in which order: that lo
 A write names its value in `X-Write`, or in the member `write` of its body. PUT puts its body there; PATCH and POST merge theirs into what
 is there; DELETE removes it. What was never written is there all the same, as SEED. What a GET shows depends on the first part of its path:
 /native/ has a strong ETag, /json/ members in any order and some that change with every look, /field/ the number of the last write among
-its members, /header/ in its head.
+its members, /header/ in its head. Below /group/ each document has two URLs.
 
 What becomes of a write can be told by its script (`script.py`, in the field X-Script), or is left to chance (--faults). GET /log shows
 the log, GET /heard how often the request of each value has come.
@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from tests.campaigns.history import SEED as SEED_VALUE
+from tests.campaigns.routes import resource_of
 from tests.campaigns.script import FIELD, MIX, PLAIN, READ_MIX, Chance, Step, parse
 
 Document = dict[str, Any]
@@ -256,7 +257,7 @@ async def _hear(reader: asyncio.StreamReader) -> Request:
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
     method, path, _ = first.split(" ", 2)
     fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return Request(method, path, fields, await reader.readexactly(int(fields.get("content-length", "0"))))
+    return Request(method, resource_of(path), fields, await reader.readexactly(int(fields.get("content-length", "0"))))
 
 
 @contextlib.asynccontextmanager

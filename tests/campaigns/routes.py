@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
-STRATEGIES = ("content", "native", "json", "field", "header")
-"""The first part of a path. `header` is the strategy field with the version in the head of an answer."""
-STREAMING = ("native", "header")
+STRATEGIES = ("content", "native", "json", "field", "header", "revision", "numbers", "group")
+"""The first part of a path. `header` is the strategy field with the version in the head, `group` the strategy revision with several URLs."""
+STREAMING = ("native", "header", "revision", "numbers", "group")
 """Where a body passes as it comes: if the backend breaks off in it, so does what the client gets."""
+COUNTED = ("/revision/", "/numbers/", "/group/")
+"""Where a tag may be older than what it stands on, and missing while the store is away."""
+GROUP, VIEW = "/group/", "/view"
+"""Below GROUP each resource has two URLs: its own, and that with VIEW behind it."""
 
 ROUTES = """\
 [[route]]
@@ -34,7 +38,31 @@ name = "header"
 path = "/header/{path*}"
 strategy = "field"
 field = "header:X-Version"
+
+[[route]]
+name = "revision"
+path = "/revision/{path*}"
+strategy = "revision"
+
+[[route]]
+name = "numbers"
+path = "/numbers/{path*}"
+strategy = "revision"
+first_version = 1
+
+[[route]]
+name = "group"
+path = "/group/{kind}/{id}/{view*}"
+strategy = "revision"
+group = "group"
+key = "{kind}/{id}"
+representation = "/group/{kind}/{id}"
 """
+
+
+def resource_of(path: str) -> str:
+    """The one name of the resource at path."""
+    return path.removesuffix(VIEW) if path.startswith(GROUP) else path
 
 
 def write_routes(directory: Path) -> Path:

@@ -149,7 +149,7 @@ class Trial:
     @property
     def resources(self) -> Sequence[str]:
         """What is written."""
-        return [f"/{self.cell.strategy}/{self.number}-{n}" for n in range(RESOURCES)]
+        return [f"/{self.cell.strategy}/trials/{self.number}-{n}" for n in range(RESOURCES)]
 
     async def run(self) -> Verdict:
         """Have the fault strike, and wait until every resource has been written after it."""

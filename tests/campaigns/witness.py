@@ -1,6 +1,7 @@
 """A client of the campaigns: it looks and writes, and puts down what it saw and what it was told."""
 
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from proxy.core.outcome import NOT_APPLIED_STATUSES
 from tests.campaigns.history import ABSENT, History, Outcome, Read, Write
+from tests.campaigns.routes import COUNTED, GROUP, VIEW
 from tests.campaigns.wire import Answer, Wire
 
 
@@ -73,7 +75,7 @@ class Witness:
     async def look(self, wire: Wire, resource: str) -> Seen | None:
         """Read resource; NOTHING where it was deleted, None where nothing could be seen."""
         began = time.monotonic()
-        answer = await _ask(wire, "GET", resource)
+        answer = await _ask(wire, "GET", _url(resource))
         status: int | str = answer.status if answer else LOST
         if answer is None or answer.status not in (200, 404):
             self._testimony.note_read(status)
@@ -84,13 +86,18 @@ class Witness:
         else:
             state = json.loads(answer.body)
             seen = Seen(state.get("count", 0), state["write"], answer.fields.get("etag", ""))
-        self._testimony.history.reads.append(Read(resource, seen.value, seen.tag, began))
+        self._testimony.history.reads.append(Read(resource, seen.value, _named(resource, seen), began))
         return seen
 
     async def write(
         self, wire: Wire, method: str, resource: str, seen: Seen, document: Mapping[str, object] | None = None, script: str = ""
     ) -> Told:
-        """Write on what was seen. `document` goes into the body, with the value; `script` tells the backend what to do."""
+        """Write on what was seen. `document` goes into the body, with the value; `script` tells the backend what to do.
+
+        A counted resource is not written where it was seen without a tag, as while the store is away: nothing says what that rests on.
+        """
+        if not seen.tag and seen.value != ABSENT and resource.startswith(COUNTED):
+            return Told(Outcome.BUSY, "")
         self._serial += 1
         value = self.last_value
         fields = {"X-Write": value, **({"X-Script": script} if script else {})}
@@ -99,14 +106,15 @@ class Witness:
         elif seen.value == ABSENT:
             fields["If-None-Match"] = "*"
         body = None if method == "DELETE" else json.dumps({**(document or {}), "write": value}).encode()
-        answer = await _ask(wire, method, resource, fields, body)
+        answer = await _ask(wire, method, _url(resource), fields, body)
         status: int | str = answer.status if answer else LOST
         self._testimony.told[status] += 1
         if answer is None or not 200 <= answer.status < 300:
             self._testimony.note_write(method, status)
         outcome = outcome_of(answer)
         ended = time.monotonic()
-        self._testimony.history.writes.append(Write(resource, value, seen.value, seen.tag, outcome, ended, method == "DELETE"))
+        named = _named(resource, seen)
+        self._testimony.history.writes.append(Write(resource, value, seen.value, named, outcome, ended, method == "DELETE"))
         return Told(outcome, answer.fields.get("etag", "") if answer else "")
 
 
@@ -119,6 +127,16 @@ def outcome_of(answer: Answer | None) -> Outcome:
     if answer.status in NOT_APPLIED_STATUSES and answer.status not in OUTCOMES:
         return Outcome.REFUSED
     return OUTCOMES.get(answer.status, Outcome.UNKNOWN)
+
+
+def _url(resource: str) -> str:
+    """One of the URLs of a resource."""
+    return resource + VIEW if resource.startswith(GROUP) and random.random() < 0.5 else resource
+
+
+def _named(resource: str, seen: Seen) -> str:
+    """The tag as the judge is told it. An old revision may stand on a newer body (it costs a 412), so there the body is part of it."""
+    return f"{seen.tag} of {seen.value}" if seen.tag and resource.startswith(COUNTED) else seen.tag
 
 
 async def _ask(wire: Wire, method: str, path: str, fields: dict[str, str] | None = None, body: bytes | None = None) -> Answer | None:
