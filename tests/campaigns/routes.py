@@ -3,7 +3,7 @@
 from pathlib import Path
 
 STRATEGIES = ("content", "native", "json", "field", "header", "revision", "numbers", "group")
-"""The first part of a path. `header` is the strategy field with the version in the head, `group` the strategy revision with several URLs."""
+"""The first part of a path. `header` is the strategy field with the version in the head, `group` is revision with several URLs."""
 STREAMING = ("native", "header", "revision", "numbers", "group")
 """Where a body passes as it comes: if the backend breaks off in it, so does what the client gets."""
 COUNTED = ("/revision/", "/numbers/", "/group/")
