@@ -42,7 +42,9 @@ def makes_member(exchange: Exchange) -> bool:
 
 def needs_no_lease(exchange: Exchange) -> bool:
     """Whether that is all it does. Not where it names a state, changes other resources, or must not be done twice."""
-    return makes_member(exchange) and not (exchange.has_conditions or exchange.rules.changes or idempotency_keys(exchange))
+    return makes_member(exchange) and not (
+        exchange.has_conditions or exchange.names_a_state or exchange.rules.changes or idempotency_keys(exchange)
+    )
 
 
 class Creating:

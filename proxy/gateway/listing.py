@@ -18,6 +18,7 @@ from ..core.json_text import Document, read_json
 from ..core.naming import Naming, Unnamed
 from ..core.pointer import Pointer
 from ..core.resource import ResourceKey, key_digest
+from ..core.version import Strategy
 from ..origin.port import OriginAnswer
 from ..store.port import StoreKey
 from .exchange import Exchange
@@ -76,6 +77,10 @@ class Lists:
             return Reply(reply.answer.status, reply.answer.reason, reply.fields.passing, reply.content, reply.fields.date)
         return Reply(reply.answer.status, reply.answer.reason, without_digests(reply.fields.passing), changed, reply.fields.date)
 
+    def _counts(self, exchange: Exchange) -> bool:
+        """Whether the members' versions are in the store. Those of any other strategy could only be told from the members' own GETs."""
+        return self._labels is not None and exchange.rules.strategy is Strategy.REVISION
+
     async def _tags(self, exchange: Exchange, keys: Sequence[StoreKey]) -> _Tags:
         if self._labels is None or not keys:
             return {}
@@ -88,7 +93,7 @@ class Lists:
         try:
             fields = read_answer_fields(answer.fields)
             self._representations.grants.hear(exchange, fields)
-            if answer.status not in REPRESENTATION_STATUSES or self._labels is None or not has_place(exchange, fields):
+            if answer.status not in REPRESENTATION_STATUSES or not self._counts(exchange) or not has_place(exchange, fields):
                 return _as_it_came(exchange, answer, fields)
             held = await self._hold(answer)
         except BaseException:

@@ -100,6 +100,8 @@ class Writing:
             _logger.error("a body could not be spooled: %s", failure)
             return refuse(exchange, Problem.NO_ROOM, "The body could not be put on disk.")
         if not exchange.is_named and not needs_no_lease(exchange) and (refused := await name_by_body(exchange, body)) is not None:
+            if isinstance(body, Spool):
+                body.close()
             return refused
         keys = idempotency_keys(exchange)
         if keys:

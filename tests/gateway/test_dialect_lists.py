@@ -123,6 +123,13 @@ async def test_members_of_which_nobody_can_say_what_they_are_go_without(shop: Sh
         assert [item.get("version") for item in listed] == [1, 1, None, None]
 
 
+async def test_versions_that_are_not_counted_are_not_guessed(shop: Shop) -> None:
+    """Those of `content` come from the bytes of each member's own GET: a number from the store would be stale for ever."""
+    listing = route("/items", name="items", dialect="scim", members="@", member_key="/items/{body:/id}")
+    async with serving(shop.port, route("/items/{id}", name="item", dialect="scim"), listing) as door:
+        assert versions(await door.ask(b"GET", b"/items")) == {1: None, 2: None}
+
+
 UNCHANGED: dict[str, tuple[bytes, dict[str, str]]] = {
     "no list": (b'{"error": "x"}', {}),
     "no JSON": (b"[1", {}),
