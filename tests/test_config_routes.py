@@ -133,6 +133,19 @@ CAUTIONS: dict[str, tuple[str, list[str]]] = {
         ["5: route[0].written: writes numbers, and there is none"],
     ),
     "members of nobody": (route("a", "/a", 'inject = ["/v"]', 'members = "@"'), ["5: route[0].members: names the members of a list"]),
+    "members that are not counted": (
+        route("a", "/a", 'inject = ["/v"]', 'members = "@"', 'member_key = "/a/{body:/id}"'),
+        ["5: route[0].members: names the members of a list, whose versions are only known"],
+    ),
+    "a version that tells resources apart": (
+        route("a", "/a", 'token = "query:v"', 'query = "significant"'),
+        ["4: route[0].token: is in the query, which tells resources apart here"],
+    ),
+    "a version among what tells resources apart": (
+        route("a", "/a", 'token = "query:v"', 'query = ["id", "v"]'),
+        ["4: route[0].token: is in the query, which tells resources apart here"],
+    ),
+    "a version beside what tells resources apart": (route("a", "/a", 'token = "query:v"', 'query = ["id"]'), []),
     "members nowhere": (route("a", "/a", 'member_key = "/a/{body:/id}"'), ["4: route[0].member_key: names the members of a list"]),
     "a group of other things": (route("a", "/a/{id}", 'group = "g"'), ["4: route[0].group: makes the lock common, and not the version"]),
     "a query beside a key": (

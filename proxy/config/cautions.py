@@ -32,6 +32,12 @@ def _takes_reads(route: Route) -> bool:
     return not route.methods or bool({"GET", "HEAD"} & {*route.methods})
 
 
+def _is_part_of_the_key(route: Route) -> bool:
+    place, _, name = route.token.partition(":")
+    counts = route.query is Query.SIGNIFICANT or (not isinstance(route.query, Query) and name in route.query)
+    return place == "query" and route.naming is None and counts
+
+
 class _Rule(NamedTuple):
     """A caution that one route alone gives rise to."""
 
@@ -103,6 +109,18 @@ RULES = (
         lambda route: bool(route.members) and bool(route.inject) and not route.member_key,
         "names the members of a list, and nothing says which resources they are: no version is written into them",
         "member_key beside it",
+    ),
+    _Rule(
+        "members",
+        lambda route: bool(route.members) and bool(route.inject) and bool(route.member_key) and route.strategy is not Strategy.REVISION,
+        "names the members of a list, whose versions are only known before they are asked for where they are counted: none is written",
+        'strategy = "revision"',
+    ),
+    _Rule(
+        "token",
+        lambda route: _is_part_of_the_key(route),
+        "is in the query, which tells resources apart here: each version would be a resource of its own, and none is ever stale",
+        'query = "ignored", or the names of the parameters that count',
     ),
     _Rule(
         "member_key",
