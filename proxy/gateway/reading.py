@@ -12,14 +12,14 @@ from ..core.precondition import Judgement, Present, Verdict, applies_range, eval
 from ..core.ranges import ByteRange, RangeOutcome, select_range
 from ..core.resource import ResourceKey
 from ..core.version import Digest, Strategy, version_of
-from ..errors import Delivery, OriginError, OriginTimeout
+from ..errors import OriginError
 from ..origin.port import OriginAnswer, OriginRequest
 from .counting import names_weakly, stands_unchanged
 from .exchange import Exchange
 from .injecting import Unwritten, changed_reply, has_place
 from .labels import Labels
 from .listing import Lists
-from .refusing import refuse
+from .refusing import backend_failed, refuse
 from .reply import Held, Reply, Streamed, Unsent, own_lines, relay, trailers_of
 from .representation import REPRESENTATION_STATUSES, Representations, tag_of
 from .rules import HopTags, SafeMethods
@@ -327,13 +327,3 @@ class Reading:
             self._natives[key] = None
             if len(self._natives) > REMEMBERED_NATIVE:
                 del self._natives[next(iter(self._natives))]
-
-
-def backend_failed(exchange: Exchange, failure: OriginError) -> Reply:
-    """Tell a reader that the backend failed: 504 if it was too slow, 502 otherwise. Nothing of the failure's text is shown."""
-    exchange.outcome = "backend failed"
-    if isinstance(failure, OriginTimeout):
-        return refuse(exchange, Problem.BACKEND_SLOW, "The backend took too long.")
-    if failure.delivery is Delivery.NOT_SENT:
-        return refuse(exchange, Problem.BACKEND_NONSENSE, "The backend cannot be reached.")
-    return refuse(exchange, Problem.BACKEND_NONSENSE, "The backend broke off, or what it sent was not HTTP.")

@@ -8,6 +8,7 @@ from ..core.dialect import AnswerForm, Dialect
 from ..core.etag import EntityTag, parse_tag
 from ..core.target import Target
 from ..core.token import MAX_DIGITS
+from ..errors import Delivery, OriginError, OriginTimeout
 from .exchange import Exchange
 from .reply import RETRY_AFTER_SECONDS, Reply, own_answer, problem
 from .rules import Rules
@@ -44,6 +45,16 @@ def refuse(
         representation=representation,
         retry_after_seconds=retry_after_seconds,
     )
+
+
+def backend_failed(exchange: Exchange, failure: OriginError) -> Reply:
+    """Tell a reader that the backend failed: 504 if it was too slow, 502 otherwise. Nothing of the failure's text is shown."""
+    exchange.outcome = "backend failed"
+    if isinstance(failure, OriginTimeout):
+        return refuse(exchange, Problem.BACKEND_SLOW, "The backend took too long.")
+    if failure.delivery is Delivery.NOT_SENT:
+        return refuse(exchange, Problem.BACKEND_NONSENSE, "The backend cannot be reached.")
+    return refuse(exchange, Problem.BACKEND_NONSENSE, "The backend broke off, or what it sent was not HTTP.")
 
 
 def refuse_at(

@@ -16,7 +16,7 @@ from ..core.fields import read_answer_fields
 from ..errors import OriginError
 from ..origin.port import OriginRequest, Switchboard, Switched
 from .exchange import Exchange
-from .reading import backend_failed
+from .refusing import backend_failed
 from .reply import Reply, Writer, own_lines, relay
 
 MAX_HELD_BYTES = 64 * 1024
