@@ -105,9 +105,10 @@ async def test_malformed_is_never_absent(saver: Legacy, body: bytes) -> None:
     assert "PUT" not in saver.methods()
 
 
-async def test_a_coded_body_hides_no_version(saver: Legacy) -> None:
+@pytest.mark.parametrize("line", [JSON, b"Content-Type: text/plain", b"X: y"])
+async def test_a_coded_body_hides_no_version(saver: Legacy, line: bytes) -> None:
     async with serving(saver.port, DIALECT, INJECTING) as door:
-        got = await door.ask(b"PUT", b"/doc", JSON, b"Content-Encoding: gzip", body=b"\x1f\x8b")
+        got = await door.ask(b"PUT", b"/doc", line, b"Content-Encoding: gzip", body=b"\x1f\x8b")
         assert got.status == 400
     assert "PUT" not in saver.methods()
 
