@@ -21,6 +21,7 @@ PURE = frozenset(
         "enum",
         "functools",
         "hashlib",
+        "heapq",
         "json",
         "math",
         "re",

@@ -4,10 +4,10 @@ A Bulk request is a list of single requests. It is taken apart here; each of its
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple, TypeGuard
-from urllib.parse import quote
 
 from .json_text import Document, Number, as_int, read_json
 from .pointer import Pointer
@@ -22,6 +22,7 @@ MAX_OPERATIONS = 1000
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _BULK_ID = "bulkId:"
+_RESERVED = re.compile(rb"[^A-Za-z0-9._~\-]")
 
 
 class RefusedBulk(NamedTuple):
@@ -233,12 +234,17 @@ def resolved(operation: Operation, ids: Mapping[str, str]) -> Operation | None:
     if not names <= ids.keys():
         return None
     parts = operation.path.split("/")
-    path = "/".join(quote(ids[part.removeprefix(_BULK_ID)], safe="") if part.startswith(_BULK_ID) else part for part in parts)
+    path = "/".join(_escaped(ids[part.removeprefix(_BULK_ID)]) if part.startswith(_BULK_ID) else part for part in parts)
     data = operation.data
     document = None if data is None else read_json(data)
     if document is not None:
         data = document.edited({place: json.dumps(ids[name]).encode() for place, name in _mentions(document.value(()), ())})
     return operation._replace(path=path, data=data)
+
+
+def _escaped(name: str) -> str:
+    """A name as one segment of a path (RFC 3986 §2.3)."""
+    return _RESERVED.sub(lambda found: b"%%%02X" % ord(found[0]), name.encode("utf-8", "replace")).decode("ascii")
 
 
 # ---- the answer ---------------------------------------------------------------------------------------------------------------------

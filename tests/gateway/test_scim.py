@@ -259,6 +259,7 @@ async def test_what_nobody_knows_is_said_to_be_unknown(door: Door, provider: Leg
     "operation",
     [
         {"method": "PUT", "path": "/Bulk/1", "data": {}},
+        {"method": "POST", "path": "/ServiceProviderConfig", "data": {}},
         {"method": "PUT", "path": "/Users/../Bulk", "data": {}},
         {"method": "PUT", "path": "/Users/%2e%2e/Bulk", "data": {}},
         {"method": "PUT", "path": "/Users/1 HTTP/1.1", "data": {}},
@@ -301,8 +302,16 @@ async def test_a_retry_under_an_idempotency_key_does_nothing_twice(door: Door, p
     operations = (put("/Users/1", "anna", version=ann), put("/Users/2", "bert", version=ben))
     lines = (b'Idempotency-Key: "k1"', b"Authorization: Bearer t")
     first = await bulk(door, *operations, lines=lines)
+    assert [result["status"] for result in first] == ["204", "204"]
     assert await bulk(door, *operations, lines=lines) == first
     assert provider.methods().count("PUT") == 2
+
+
+async def test_two_operations_on_one_resource_are_two_under_an_idempotency_key(door: Door, provider: Legacy) -> None:
+    for key in (b"k1", b'"k2"'):
+        results = await bulk(door, put("/Users/1", "a"), put("/Users/1", "b"), lines=(b"Idempotency-Key: " + key,))
+        assert [result["status"] for result in results] == ["204", "204"]
+    assert json.loads(provider.documents["/v2/Users/1"])["userName"] == "b"
 
 
 # ---- Bulk: the whole ---------------------------------------------------------------------------------------------------------------------
