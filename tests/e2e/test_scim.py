@@ -184,10 +184,6 @@ def test_members_of_lists_have_the_versions_of_the_resources(noclobber: int) -> 
     listed: Any = spoken.scim.query(spoken.user)
     found: Any = {user.id: user for user in listed.resources if user.id in users}
     assert {key: user.meta.version for key, user in found.items()} == {key: user.meta.version for key, user in users.items()}
-    sought: Any = spoken.scim.search(models.SearchRequest(start_index=1))
-    assert {key: user.meta.version for key, user in users.items()}.items() <= {
-        each.id: each.meta.version for each in sought.resources
-    }.items()
 
     # A version from a list is as good as any: until somebody else writes.
     found = found.popitem()[1]
@@ -216,8 +212,7 @@ def test_writers_that_read_again_after_a_conflict_lose_nothing(noclobber: int) -
     spoken = Spoken(noclobber)
     user = spoken.create("ann")
 
-    def add(number: int) -> None:
-        client = Spoken(noclobber)
+    def add(client: Spoken, number: int) -> None:
         for _ in range(10 * WRITERS):
             try:
                 example.update_with_retry(client.scim, client.user, user.id, example.add_number(f"+49 30 {number}"))
@@ -225,8 +220,10 @@ def test_writers_that_read_again_after_a_conflict_lose_nothing(noclobber: int) -
                 continue
             return
 
+    # Making models of what a provider tells of is not for several threads at once.
+    clients = [Spoken(noclobber) for _ in range(WRITERS)]
     with ThreadPoolExecutor(WRITERS) as pool:
-        list(pool.map(add, range(WRITERS)))
+        list(pool.map(add, clients, range(WRITERS)))
 
     assert sorted(phone.value for phone in spoken.read(user).phone_numbers) == [f"+49 30 {number}" for number in range(WRITERS)]
 
