@@ -164,6 +164,12 @@ CAUTIONS: dict[str, tuple[str, list[str]]] = {
         route("a", "/a/{id}", REVISION, 'group = "g"', 'methods = ["GET"]') + route("b", "/{x}/{y}", REVISION),
         ["9: route[1].path: leads to resources of the route in line 1 too, by other methods, with another key"],
     ),
+    "one path by two keys, of which one takes what is left": (
+        route("a", "/a/go", REVISION, 'group = "g"', 'methods = ["POST"]')
+        + route("b", "/a/go", "guarded = false")
+        + route("c", "/a/{y}", REVISION),
+        [],
+    ),
     "one path with two strategies": (
         route("a", "/a/{id}", 'methods = ["GET"]', 'strategy = "json"') + route("b", "/a/{id}"),
         ["8: route[1].path: leads to resources of the route in line 1 too, by other methods, with another strategy"],

@@ -182,11 +182,18 @@ def _caution(section: Section, route: Route, rule: _Rule) -> Caution:
 def _of_pairs(built: Sequence[tuple[Section, Route]]) -> Iterator[Caution]:
     """Routes that one URL leads to by different methods, and that say different things of its resource."""
     earlier: Patterns[tuple[Section, Route]] = Patterns()
+    # Paths whose last method some route has taken: no later one gets anything of theirs.
+    taken: set[tuple[str, str]] = set()
     for section, route in built:
+        if not route.methods:
+            taken.add((route.host, route.path))
         if not _is_judged(route):
             continue
         for pattern, (other, rival) in earlier.meeting(route.pattern):
             methods = route.pattern.methods
+            place = rival.host, rival.path
+            if place in taken and place != (route.host, route.path):
+                continue
             is_reached = pattern.methods and not (methods and methods <= with_head(pattern.methods))
             if not is_reached or _is_named_by_body(rival) or _is_named_by_body(route):
                 continue
