@@ -1,5 +1,8 @@
 """The Jobs Manager: one tag for a job and all its views, in front of a backend without versions."""
 
+import json
+import random
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +15,7 @@ from tests.servers import free_port
 
 COMPLEX = "/job/rest/jobs/toggle-complex-job/"
 STALE = '"stale"'
+ROUNDS = 10
 # One reader takes the first, another the last.
 TWICE = b'{"job_id": "0b0d3a52-7c1e-4c57-9a64-3f8e1d2c4b01", "job_id": "0b0d3a52-7c1e-4c57-9a64-3f8e1d2c4b02"}'
 
@@ -247,3 +251,48 @@ def test_no_note_of_many_users_is_lost(jobs: Jobs) -> None:
         list(pool.map(add, "abcde"))
 
     assert sorted(str(jobs.stands(job)["notes"]).split()) == sorted(f"{name}{number}" for name in "abcde" for number in range(rounds))
+
+
+def test_no_save_rests_on_costs_that_have_changed_since(tmp_path: Path) -> None:
+    """Through two noclobbers some change cost lines, and others save the total that they have read: it must still be so when they save."""
+    port, store = free_port(), f"sqlite:///{tmp_path}/noclobber.db"
+    with backend(port, tmp_path / "backend.log") as child:
+        child.wait_for_port(port)
+        with noclobber(port, store, tmp_path / "first.log") as first, noclobber(port, store, tmp_path / "second.log") as second:
+            ports = first.port, second.port
+            jobs = Jobs(port, first.port)
+            job = jobs.make(name="Gate")
+            line = jobs.make_line(job)
+            with ThreadPoolExecutor(6) as pool:
+                changing = [pool.submit(_change_costs, ports[n % 2], line, job, n) for n in range(3)]
+                saving = [pool.submit(_save_totals, ports[n % 2], job) for n in range(3)]
+                changes = sum(future.result() for future in changing)
+                pairs = [pair for future in saving for pair in future.result()]
+
+    assert changes == 3 * ROUNDS
+    assert len(pairs) == 3 * ROUNDS
+    assert [pair for pair in pairs if pair[0] != pair[1]] == []
+
+
+def _change_costs(port: int, line: str, job: str, seed: int) -> int:
+    """Change a cost line so many times; return how often."""
+    chance, done = random.Random(seed), 0
+    while done < ROUNDS:
+        status = ask(port, "PATCH", line, {"job_id": job, "quantity": chance.randrange(1, 1000)}).status
+        assert status in (200, 503)
+        done += status == 200
+        time.sleep(chance.random() * 0.02)
+    return done
+
+
+def _save_totals(port: int, job: str) -> list[tuple[object, object]]:
+    """Save the job so many times; return the totals that were read, each with the one at the moment of the save."""
+    pairs: list[tuple[object, object]] = []
+    while len(pairs) < ROUNDS:
+        read = ask(port, "GET", url(job, "costs/summary/"))
+        total = read.json()["actual"]
+        saved = ask(port, "PATCH", url(job), {"notes": json.dumps(total)}, if_match=read.tag)
+        assert saved.status in (200, 412, 503)
+        if saved.status == 200:
+            pairs.append((total, json.loads(saved.body)["data"]["job"]["cost_summary"]["actual"]))
+    return pairs
