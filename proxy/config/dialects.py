@@ -84,8 +84,9 @@ BUILT_IN: Mapping[str, Settings] = MappingProxyType(
             "strategy": "revision",
             "compare": "bare",
             "missing": "require",
-            "missing_body": '{"error": ${detail}}',
-            "stale_body": '{"error": ${detail}}',
+            # RFC 6585 §3: a 428 says how to send the request again.
+            "missing_body": '{"error": "${detail} ${next}"}',
+            "stale_body": '{"error": "${detail} ${next}"}',
             "gone_body": '{"error": ${detail}}',
             "problem_body": '{"error": ${detail}}',
             "safe_methods": "ignore",

@@ -72,7 +72,8 @@ async def test_a_write_without_a_tag_is_a_428_that_says_so_in_one_word(legacy: L
     async with serving(legacy.port, route(**SHARED)) as door:
         got = await door.ask(b"PATCH", b"/doc", body=b"x")
         assert got.status == 428
-        assert said(got) == {"error": "This write names no state that it is based on."}
+        how = "Read the resource, and send its ETag as If-Match (If-None-Match: * to create)."
+        assert said(got) == {"error": f"This write names no state that it is based on. {how}"}
     assert legacy.methods() == []
 
 
