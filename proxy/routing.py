@@ -8,7 +8,7 @@ from .core.resource import Routes
 from .gateway.arrival import RoutedRules
 from .gateway.lease import LeaseTimes
 from .gateway.metrics import Metrics, RouteMetrics
-from .gateway.rules import Rules
+from .gateway.rules import Mode, Rules
 from .origin.port import Upstream
 
 UNROUTED = "unrouted"
@@ -78,4 +78,9 @@ def routed(route: Route, metrics: Metrics, origin: Upstream, known: Sequence[Kno
         write_timeout_seconds=route.write_timeout_seconds,
         lease_wait_seconds=route.lease_wait_seconds,
     )
-    return RoutedRules(rules, RouteMetrics(metrics, route.name), origin, route.template if route.template.parameters else None)
+    return RoutedRules(
+        rules,
+        RouteMetrics(metrics, route.name, observes=route.mode is Mode.OBSERVE),
+        origin,
+        route.template if route.template.parameters else None,
+    )

@@ -1,6 +1,5 @@
 """Arrival: from a request as aiohttp has parsed it to an exchange, or to the refusal of a head that cannot be handled safely."""
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
 from ..core.conflict import Problem, Received
-from ..core.fields import UNDERSCORE, Field, RefusedField, RequestFields, read_answer_fields, read_request_fields
+from ..core.fields import UNDERSCORE, Field, RefusedField, RequestFields, read_request_fields
 from ..core.method import SAFE, RefusedMethod, meant, parameters_of
 from ..core.naming import Unnamed
 from ..core.precondition import NO_CONDITIONS, Conditions, MalformedCondition
@@ -19,8 +18,8 @@ from ..core.roles import request_roles
 from ..core.target import RefusedTarget, Target, parse_target
 from ..core.template import Template
 from ..core.token import read_fields
-from ..errors import BodyMalformed, BodyTooSlow
 from ..origin.port import Upstream
+from .arriving import ArrivingBody
 from .exchange import Exchange
 from .limits import BodyPace
 from .metrics import RouteMetrics
@@ -28,13 +27,11 @@ from .naming import Named, RequestSources, Told, named, take_names, told
 from .options import SPECIAL, answer_here
 from .peer import Peer
 from .refusing import refuse_at
-from .reply import Reply, problem, status_line
+from .reply import Reply, problem
 from .requestid import RequestIds
-from .rules import Rules
-from .spool import PIECE_BYTES
+from .rules import Mode, Rules
 
 REMEMBERED_TARGETS = 4096
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +136,13 @@ class Arrivals:
         place = self._place(request, request.method, fields.host)
         if isinstance(place, Reply):
             return place
-        method, sent_method = request.method.encode("ascii"), b""
+        method, sent_method, would = request.method.encode("ascii"), b"", 0
         if (place.overrides or fields.overrides or fields.underscored) and place.routed.rules.is_guarded:
             meant_method = _method_meant(request, fields, place.overrides, place.routed.rules)
             if isinstance(meant_method, Reply):
-                return meant_method
+                if place.routed.rules.mode is not Mode.OBSERVE:
+                    return meant_method
+                would, meant_method = meant_method.status, method
             if self._routes.minds_heads and meant_method != method:
                 place = self._place_meant(request, fields, place, meant_method)
                 if isinstance(place, Reply):
@@ -157,7 +156,10 @@ class Arrivals:
             name = conditions.field.title()
             detail = f"The field {name.decode('ascii')} is malformed: {conditions.why}."
             received = Received(name, conditions.value)
-            return refuse_at(routed.rules, target.path, Problem.MALFORMED, detail, target=target, received=received)
+            refused = refuse_at(routed.rules, target.path, Problem.MALFORMED, detail, target=target, received=received)
+            if routed.rules.mode is not Mode.OBSERVE:
+                return refused
+            conditions, would = NO_CONDITIONS, refused.status
         body = ArrivingBody(request, fields, self._pace)
         if request.version == HttpVersion10:
             added, interim, fields.takes_trailers = self._via_of_10, None, False
@@ -170,6 +172,9 @@ class Arrivals:
             added += self.ids.line(request_id)
         exchange = Exchange(method, target, key, routed.rules, fields, conditions, added, body, interim, sent_method=sent_method)
         exchange.origin = routed.origin
+        if would:
+            exchange.would, exchange.waived = would, NO_CONDITIONS
+            routed.metrics.count_observed("malformed")
         exchange.request_id = request_id
         if place.parameters:
             exchange.parameters = place.parameters
@@ -200,10 +205,12 @@ class Arrivals:
             return _refuse(request, f"The request target {target.why}.")
         routed = self._routes.match(target.path, method.encode("ascii"), host) or self.unrouted
         aliases = routed.rules.aliases
-        target = aliases.admit(target)
-        if isinstance(target, RefusedTarget):
-            return _refuse(request, f"The request target {target.why}.", routed.rules)
-        place = _placed(target, routed)
+        admitted = aliases.admit(target)
+        if isinstance(admitted, RefusedTarget) and routed.rules.mode is Mode.OBSERVE:
+            admitted = target
+        if isinstance(admitted, RefusedTarget):
+            return _refuse(request, f"The request target {admitted.why}.", routed.rules)
+        place = _placed(admitted, routed)
         if request.raw_path.startswith("/"):
             if len(self._places) >= REMEMBERED_TARGETS:
                 self._places.clear()
@@ -262,76 +269,3 @@ def _method_meant(request: web.BaseRequest, fields: RequestFields, overrides: Se
         return _refuse(request, f"The field {fields.underscored.decode('latin-1')} {UNDERSCORE}.", rules)
     method = meant(request.method.encode("ascii"), (*overrides, *fields.overrides), rules.method_override)
     return _refuse(request, method.why, rules) if isinstance(method, RefusedMethod) else method
-
-
-class ArrivingBody:
-    """The body of a request, as aiohttp takes it in, and what its sender is told before there is an answer."""
-
-    __slots__ = ("_allowed_seconds", "_fields", "_left_seconds", "_pace", "_request")
-
-    def __init__(self, request: web.BaseRequest, fields: RequestFields, pace: BodyPace) -> None:
-        self._request = request
-        self._fields = fields
-        self._pace = pace
-        self._allowed_seconds = pace.start_seconds
-        self._left_seconds = pace.total_seconds
-
-    @property
-    def size_bytes(self) -> int | None:
-        """0: there is none; None: not announced."""
-        request = self._request
-        if not request.body_exists:
-            return 0
-        for name, value in request.raw_headers:
-            if name.lower() == b"content-length":
-                return int(value)
-        return None
-
-    async def read(self) -> bytes:
-        """Return the next piece: `readany` would give all that is buffered, and have as much again buffered while that is on its way."""
-        content = self._request.content
-        try:
-            # What is there already needs no timer, and that is most bodies.
-            piece = content.read_nowait(PIECE_BYTES)
-            if not piece and not content.is_eof():
-                piece = await self._wait()
-        except web.RequestPayloadError as exc:
-            raise BodyMalformed(str(exc)) from exc
-        if self._allowed_seconds < self._pace.start_seconds and piece:
-            self._pay_back(len(piece))
-        return piece
-
-    async def _wait(self) -> bytes:
-        """Wait for the next piece, as long as the client may still take."""
-        if self._request.transport is None:
-            # aiohttp would call it a RuntimeError.
-            raise ConnectionResetError("the client is gone")
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        try:
-            async with asyncio.timeout(min(self._allowed_seconds, self._left_seconds)):
-                return await self._request.content.read(PIECE_BYTES)
-        except TimeoutError as exc:
-            raise BodyTooSlow("the client sends its body too slowly") from exc
-        finally:
-            waited = loop.time() - started
-            self._allowed_seconds -= waited
-            self._left_seconds -= waited
-
-    def _pay_back(self, size: int) -> None:
-        rate, most = self._pace.min_bytes_per_second, self._pace.start_seconds
-        self._allowed_seconds = min(most, self._allowed_seconds + size / rate) if rate else most
-
-    async def ask_for(self) -> None:
-        """Answer `Expect: 100-continue` (RFC 9110 §10.1.1): aiohttp's low-level server never does."""
-        request = self._request
-        if not self._fields.expectations or request.version == HttpVersion10 or request.content.is_eof():
-            return
-        if any(value.lower() == b"100-continue" for value in self._fields.expectations):
-            await request.writer.write(_CONTINUE)
-
-    def pass_interim(self, status: int, raw: Sequence[Field]) -> None:
-        """Pass on a 1xx of the backend's (RFC 9110 §15.2). What is between two hops, and tags, are no part of it."""
-        transport = self._request.transport
-        if transport is not None and not transport.is_closing():
-            transport.write(status_line(status, b"") + b"".join(read_answer_fields(raw).passing) + b"\r\n")

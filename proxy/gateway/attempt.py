@@ -38,7 +38,8 @@ from .representation import Representations, Sighting
 from .rules import PutEtag, Unrecorded, Verify
 from .several import Several
 from .spool import Spool
-from .unprotected import NoLease
+from .unprotected import NoLease, ObservedLease
+from .would import count_unprotected, let_pass, look_for_blindness, observes
 
 _logger = logging.getLogger("noclobber")
 _NO_STORE = b"Cache-Control: no-store\r\n"
@@ -51,7 +52,7 @@ class Attempt:
         self,
         exchange: Exchange,
         body: bytes | Spool | None,
-        lease: Lease | Several | NoLease,
+        lease: Lease | Several | NoLease | ObservedLease,
         representations: Representations,
         metrics: RouteMetrics,
     ) -> None:
@@ -68,6 +69,8 @@ class Attempt:
         self._may_be_sent = False
         self._is_told = False
         self._in_doubt = lease.why is not None
+        # What an unconditional write on an observed route replaces, unseen by its sender.
+        self._overwritten: EntityTag | None = None
         is_counted = exchange.rules.strategy is Strategy.REVISION
         self._counting = Counting(exchange, lease) if is_counted and not isinstance(lease, NoLease) else None
         if is_disproved(lease.version):
@@ -107,21 +110,14 @@ class Attempt:
         has_tags = names_tags(exchange.fields.content)
         if has_tags or (exchange.names_a_state and not self._trusts_the_store()):
             await self._reach(Point.VERIFY)
-            try:
-                sighting = await self._representations.look(exchange, time.time())
-            except OriginError:
-                await self._withdraw(None)
-                return refuse(exchange, Problem.NOT_SENT, "The backend could not show what stands."), None
-            await self._reach(Point.VERIFIED)
-            self._notice_out_of_band(sighting)
-            if self._counting is not None:
-                sighting = self._counting.sight(sighting)
-            refused = judge(exchange, sighting, self._metrics)
+            sighting, refused = await self._judge()
             if refused is not None:
                 await self._withdraw(sighting)
                 return refused, None
-            if has_tags and sighting.tag is not None and sighting.own_etag is not None:
+            if has_tags and sighting is not None and sighting.tag is not None and sighting.own_etag is not None:
                 exchange.fields.content = translated(exchange.fields.content, sighting.tag, sighting.own_etag)
+        elif observes(exchange) and exchange.waived is None:
+            sighting, self._overwritten = await look_for_blindness(exchange, self._representations, self._lease.version, self._counting)
         elif exchange.names_a_state:
             exchange.verdict = Verdict.PROCEED.name.lower()
         if self._in_doubt:
@@ -138,6 +134,19 @@ class Attempt:
                 self._counting.confirmed(answer)
             self._in_doubt = False
         return None, sighting
+
+    async def _judge(self) -> tuple[Sighting | None, Reply | None]:
+        """Look, and hold the preconditions against what stands. A route that is only observed takes no for an answer to neither."""
+        exchange = self._exchange
+        try:
+            sighting = await self._representations.look(exchange, time.time())
+        except OriginError:
+            return None, let_pass(exchange, refuse(exchange, Problem.NOT_SENT, "The backend could not show what stands."), self._metrics)
+        await self._reach(Point.VERIFIED)
+        self._notice_out_of_band(sighting)
+        if self._counting is not None:
+            sighting = self._counting.sight(sighting)
+        return sighting, let_pass(exchange, judge(exchange, sighting, self._metrics), self._metrics)
 
     def _trusts_the_store(self) -> bool:
         """Whether the remembered version settles the matter: it may only ever grant, and only for what it is the version of.
@@ -274,7 +283,7 @@ class Attempt:
         lines = []
         # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
         if tag is not None:
-            self._representations.history.give(exchange.key, tag)
+            self._representations.tell(exchange, tag)
         if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
             lines.append(b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag)))
         changed = None if tag is None else await changed_answer(exchange, heard, tag, self._representations.max_tagged_bytes)
@@ -282,7 +291,7 @@ class Attempt:
         if not await self._tell(Kind.COMMIT, version, exchange.replay_key if result else "", result):
             # FENCED, or the store is gone: applied, but what stands now is not ours to name (protocol §5, W7).
             heard.fields.passing = [line for line in heard.fields.passing if not line.lower().startswith(b"cache-control:")]
-            if exchange.rules.unrecorded is Unrecorded.UNKNOWN:
+            if exchange.rules.unrecorded is Unrecorded.UNKNOWN and not observes(exchange):
                 return refuse(exchange, Problem.OUTCOME_UNKNOWN, "The write was applied, but not recorded.")
             lines = [_NO_STORE]
         else:
@@ -290,8 +299,9 @@ class Attempt:
                 self._metrics.counters_raised.inc()
             if changed is not None:
                 heard.replace(changed)
-        if not exchange.names_a_state and not makes_member(exchange):
+        if not exchange.names_a_state and exchange.waived is None and not makes_member(exchange):
             self._metrics.unprotected_writes.inc()
+            count_unprotected(exchange, self._metrics, self._overwritten)
         return heard.reply(lines, trailers_of(heard.answer, exchange.fields) if changed is None else ())
 
     # ---- the record -----------------------------------------------------------------------------------------------------------------

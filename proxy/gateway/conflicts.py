@@ -127,7 +127,8 @@ class ConflictLog:
         }
         if incident.reason:
             document["reason"] = incident.reason
-        record, current = exchange.found or self._leases.remembered_record(key), incident.current
+        snapshot, current = self._leases.remembered(key), incident.current
+        record = exchange.found or (snapshot and snapshot.record)
         if current is not None and self._representations.history.is_strange(exchange.key, current):
             return Event(document, key)
         if record is not None and (current is None or _made(record, version_of(current))):

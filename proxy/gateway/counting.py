@@ -18,6 +18,7 @@ from .lease import Lease
 from .representation import Sighting
 from .rules import Verify
 from .several import Several
+from .unprotected import ObservedLease
 
 # RFC 9110 §15.5.6, §15.6.2: the URL of an action, which has no representation to look at.
 NOT_TO_BE_READ = frozenset({405, 501})
@@ -26,7 +27,7 @@ NOT_TO_BE_READ = frozenset({405, 501})
 class Counting:
     """One write on a counted route, from its grant on. `floor` is what the number is raised to, 0 where it just counts on."""
 
-    def __init__(self, exchange: Exchange, lease: Lease | Several) -> None:
+    def __init__(self, exchange: Exchange, lease: Lease | Several | ObservedLease) -> None:
         self._exchange = exchange
         self._first_number = exchange.rules.numbers
         # As it was granted: a renewal that comes too late shows another's record, or none.
@@ -82,6 +83,10 @@ class Counting:
     def tag_after_commit(self) -> EntityTag:
         """The tag that a commit of this write will leave."""
         return self._tag(Label(self._label.epoch, self._label.revision + 1))
+
+    def standing_tag(self) -> EntityTag:
+        """The tag that the record says stands."""
+        return self._tag(label_of(self._record))
 
     def _tag(self, label: Label) -> EntityTag:
         return tag_of(label, self._first_number)

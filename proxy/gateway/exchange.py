@@ -57,6 +57,7 @@ class Exchange:
     `parameters` are the segments of its path, folded, by the names that the route gives them; None: there are none. `other_keys` are
     those of the resources that a write changes too. `is_named` False: they, `key` and `view` are told by the body, which has not been read.
     `incidents` are what the conflict log is told of; `found` is the record as the lease found it, None where there is no lease.
+    `would` is the status that enforcing would have answered with; 0: the backend's. `waived` are conditions that were set aside.
     """
 
     method: bytes
@@ -86,6 +87,8 @@ class Exchange:
     request_id: bytes = b""
     incidents: Sequence[Incident] = ()
     found: Record | None = None
+    would: int = 0
+    waived: Conditions | None = None
 
     @property
     def store_key(self) -> StoreKey:
@@ -111,7 +114,7 @@ class Exchange:
     @property
     def named(self) -> TagList | None:
         """The tags that the client says its write is based on."""
-        return self.conditions.if_match
+        return (self.waived or self.conditions).if_match
 
     def note(self, kind: IncidentKind, current: EntityTag | None = None, reason: str = "") -> None:
         """Have the conflict log told."""

@@ -128,6 +128,8 @@ class Handler:
                     request.protocol.logger.exception("noclobber failed")
                     reply = refuse(exchange, Problem.INTERNAL, "This is a defect of noclobber's.")
                     keeps = False
+                if exchange.would:
+                    reply.lines.append(b"Noclobber-Would: %d\r\n" % exchange.would)
                 if reply.is_own:
                     self._grants.complete(exchange, reply)
             return cast(web.StreamResponse, Sent(await self._send(request, reply, keeps, request_id)))

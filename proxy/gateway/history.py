@@ -10,6 +10,7 @@ from ..core.resource import ResourceKey
 REMEMBERED_TAGS = 16_384
 """How many tags given out are remembered at least: with their keys about 4 MB."""
 
+REMEMBERED_SEEN = 16_384
 REMEMBERED_STRANGE = 4_096
 
 K = TypeVar("K")
@@ -48,6 +49,7 @@ class History:
         self._clock = clock
         self._given: Generations[tuple[ResourceKey, bytes], float] = Generations(REMEMBERED_TAGS)
 
+        self._seen: Generations[tuple[str, ResourceKey], bytes] = Generations(REMEMBERED_SEEN)
         self._strange: Generations[tuple[ResourceKey, bytes], bool] = Generations(REMEMBERED_STRANGE)
 
     def give(self, key: ResourceKey, tag: EntityTag) -> None:
@@ -66,3 +68,11 @@ class History:
     def is_strange(self, key: ResourceKey, tag: EntityTag) -> bool:
         """Whether that has been noted."""
         return self._strange.get((key, tag.opaque)) is not None
+
+    def see(self, who: str, key: ResourceKey, tag: EntityTag) -> None:
+        """Note that who has been told what stands."""
+        self._seen.put((who, key), tag.opaque)
+
+    def seen(self, who: str, key: ResourceKey) -> bytes | None:
+        """The opaque part of the tag that who was told last; None: none is remembered."""
+        return self._seen.get((who, key))

@@ -78,7 +78,10 @@ class DurationsByLabel(Collector):
 class RouteMetrics:
     """The children of one route, looked up once: `labels()` costs more than counting does."""
 
-    def __init__(self, metrics: "Metrics", route: str) -> None:
+    def __init__(self, metrics: "Metrics", route: str, *, observes: bool = False) -> None:
+        """`observes`: conflicts are counted as what would have been refused."""
+        self._observes = observes
+        self._observed: dict[str, Counter] = {}
         self._metrics = metrics
         self._route = route
         self._requests: dict[tuple[str, int], Counter] = {}
@@ -119,10 +122,20 @@ class RouteMetrics:
         child.inc()
 
     def count_conflict(self, kind: str) -> None:
-        """Count one write that was refused: stale, missing, exists or gone."""
+        """Count one write that was refused (or would be): stale, missing, exists or gone."""
+        if self._observes:
+            self.count_observed(kind)
+            return
         child = self._conflicts.get(kind)
         if child is None:
             child = self._conflicts[kind] = self._metrics.conflicts.labels(self._route, kind)
+        child.inc()
+
+    def count_observed(self, kind: str) -> None:
+        """Count one write of an observed route that enforcing would have handled otherwise."""
+        child = self._observed.get(kind)
+        if child is None:
+            child = self._observed[kind] = self._metrics.observed.labels(self._route, kind)
         child.inc()
 
 
@@ -154,6 +167,12 @@ class Metrics:
             "noclobber_preconditions", "Requests with preconditions, by what these came to.", ["route", "verdict"], registry=registry
         )
         self.conflicts = Counter("noclobber_conflicts", "Writes refused to save an update.", ["route", "kind"], registry=registry)
+        self.observed = Counter(
+            "noclobber_observed",
+            "What enforcing would have done otherwise.",
+            ["route", "kind"],
+            registry=registry,
+        )
         self.tags_undone = Counter(
             "noclobber_tags_undone",
             "Requests with a tag that a hop in front of us had weakened or marked, by what it had done.",

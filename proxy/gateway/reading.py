@@ -24,6 +24,7 @@ from .reply import Held, Reply, Streamed, Unsent, own_lines, relay, trailers_of
 from .representation import REPRESENTATION_STATUSES, Representations, tag_of
 from .rules import HopTags, SafeMethods
 from .spool import Spool
+from .would import let_read_pass
 
 REMEMBERED_NATIVE = 65536
 
@@ -196,7 +197,7 @@ class Reading:
         return reply
 
     def _answer_native(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag, asked: bytes) -> Reply:
-        self._representations.history.give(exchange.key, tag)
+        self._representations.tell(exchange, tag)
         current = self._representations.present(fields, tag, time.time()) if exchange.has_conditions else Present(tag, None)
         refused = self._refuse(exchange, self._judge(exchange, current, self._representations.native_marks(exchange.key)), fields, tag)
         if refused is not None:
@@ -236,7 +237,7 @@ class Reading:
         tag = await tag_of(digest, len(content) if isinstance(content, bytes) else content.size_bytes)
         changed = None
         if tag is not None:
-            self._representations.history.give(exchange.key, tag)
+            self._representations.tell(exchange, tag)
         if tag is not None and has_place(exchange, fields):
             changed = await self._answer_changed(exchange, answer, fields, tag, content)
         return changed or self._answer_held(exchange, answer, fields, tag, content, digest)
@@ -302,7 +303,7 @@ class Reading:
         because = judgement.because
         received = Received(because.title(), b", ".join(exchange.fields.conditions[because]))
         detail = "What is here now is not what the precondition names."
-        return refuse(exchange, Problem.STALE, detail, received=received, current=tag)
+        return let_read_pass(exchange, refuse(exchange, Problem.STALE, detail, received=received, current=tag))
 
     def _cut(
         self, exchange: Exchange, current: Present, fields: AnswerFields, tag_line: bytes, content: bytes | Spool, size: int

@@ -25,9 +25,11 @@ from ..origin.port import Interim, Origin, OriginAnswer, OriginRequest
 from .exchange import Exchange
 from .grants import Grants
 from .history import History
+from .principal import principal_digest
 from .refusing import shows_what_stands
 from .reply import Held as HeldBody
 from .reply import Reply, own_lines
+from .rules import Mode
 from .spool import Spool, SpoolLimits
 
 _logger = logging.getLogger("noclobber")
@@ -85,6 +87,12 @@ class Representations:
         self._unmoved: set[str] = set()
         # One byte over the cap may be taken in before it is noticed that the body is too large to be tagged.
         self.hold_limits = replace(limits, max_bytes=1 << 62)
+
+    def tell(self, exchange: Exchange, tag: EntityTag) -> None:
+        """Note that a client is told tag; on an observed route, which one, so that it shows when it writes on without having seen more."""
+        self.history.give(exchange.key, tag)
+        if exchange.rules.mode is Mode.OBSERVE and (who := principal_digest(exchange, self.salt)):
+            self.history.see(who, exchange.key, tag)
 
     def disprove(self, key: ResourceKey) -> None:
         """Note that the backend's own tags of this resource name several states: from now on `auto` takes none of them."""

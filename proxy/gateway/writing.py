@@ -31,6 +31,7 @@ from .lease import Leases
 from .limits import Refusal, Refuse, uncounted
 from .metrics import RouteMetrics
 from .naming import name_by_body
+from .observing import Observing
 from .principal import Share, principal_digest
 from .refusing import refuse
 from .replay import has_a_key, idempotency_keys, is_recorded, own_write_key, replay, replay_key
@@ -41,6 +42,7 @@ from .several import Keys, begin_all, end_turns, keys_of, take_turns
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks
 from .unprotected import NoLease
+from .would import let_pass, observes
 
 _logger = logging.getLogger("noclobber")
 
@@ -65,6 +67,7 @@ class Writing:
         `key_at` is as in `Creating`. `labels` None: some of its own.
         """
         self._conflicts = conflicts
+        self._observing = Observing(representations, leases)
         self._share = share or Share()
         self._refuse = refuse
         self._representations = representations
@@ -79,8 +82,8 @@ class Writing:
     async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
         """Answer a write. What can be judged from the head is judged before the body is asked for."""
         refused = claim_in_query(exchange) if exchange.rules.dialect.token.place is Place.QUERY else None
-        refused = refused or self._refuse_by_head(exchange, metrics)
-        if refused is None and exchange.fields.expectations:
+        refused = let_pass(exchange, refused or self._refuse_by_head(exchange, metrics), metrics)
+        if refused is None and exchange.fields.expectations and not observes(exchange):
             refused = await self._refuse_before_the_body(exchange, metrics)
         if refused is not None:
             self._record(exchange)
@@ -99,14 +102,19 @@ class Writing:
         except SpoolFailed as failure:
             _logger.error("a body could not be spooled: %s", failure)
             return refuse(exchange, Problem.NO_ROOM, "The body could not be put on disk.")
-        if not exchange.is_named and not needs_no_lease(exchange) and (refused := await name_by_body(exchange, body)) is not None:
+        refused = None
+        if not exchange.is_named and not needs_no_lease(exchange):
+            refused = let_pass(exchange, await name_by_body(exchange, body), metrics)
+        if refused is not None:
             if isinstance(body, Spool):
                 body.close()
             return refused
         keys = idempotency_keys(exchange)
-        if keys:
+        if len(keys) == 1 and keys[0]:
             exchange.replay_key = await replay_key(exchange, keys[0], body)
         claimed = await self._claim(exchange, body, metrics)
+        if isinstance(claimed, Reply):
+            claimed = let_pass(exchange, claimed, metrics) or body
         if claimed is not body and isinstance(body, Spool):
             body.close()
         if isinstance(claimed, Reply):
@@ -185,7 +193,8 @@ class Writing:
         try:
             if needs_no_lease(exchange):
                 return await self._creating.with_version(exchange, await self._creating.create(exchange, body, metrics))
-            reply = await (self._run_once if has_a_key(exchange) else self._await_turn)(exchange, body, metrics)
+            carry = self._observing.run if observes(exchange) else self._run_once if has_a_key(exchange) else self._await_turn
+            reply = await carry(exchange, body, metrics)
             return await self._creating.with_version(exchange, reply) if makes_member(exchange) else reply
         finally:
             if exchange.outcome == Outcome.UNKNOWN.value:
@@ -323,7 +332,8 @@ class Writing:
 
 
 def _lacks_a_state(exchange: Exchange) -> bool:
-    return exchange.rules.missing is Missing.REQUIRE and not exchange.names_a_state and not makes_member(exchange)
+    is_left_out = not exchange.names_a_state and exchange.waived is None
+    return is_left_out and exchange.rules.missing is Missing.REQUIRE and not makes_member(exchange)
 
 
 def _in_flight(exchange: Exchange, seconds: float = RETRY_AFTER_SECONDS) -> Reply:

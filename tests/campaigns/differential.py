@@ -23,7 +23,8 @@ import pytest
 
 from proxy.core.method import SAFE
 from proxy.core.target import Target, parse_target
-from proxy.gateway.arrival import Arrivals, ArrivingBody
+from proxy.gateway.arrival import Arrivals
+from proxy.gateway.arriving import ArrivingBody
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.handler import Handler
 from tests.campaigns.grammar import Message, message, mutated

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.core.target import Target
-from proxy.gateway.arrival import ArrivingBody
+from proxy.gateway.arriving import ArrivingBody
 from proxy.gateway.exchange import Exchange
 from tests.campaigns.differential import run
 

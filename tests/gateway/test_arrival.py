@@ -9,7 +9,7 @@ from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 
 from proxy.core.fields import RequestFields
-from proxy.gateway.arrival import ArrivingBody
+from proxy.gateway.arriving import ArrivingBody
 from proxy.gateway.limits import BodyPace
 
 
