@@ -24,6 +24,7 @@ class Problem(Enum):
     OVERLOADED = (503, "There is too much to do at the moment", "Nothing was done. Send the same request again.")
     IN_FLIGHT = (409, "This very request is being handled already", "Wait for its answer, or send it again later with the same key.")
     KEY_REUSED = (422, "This Idempotency-Key stands for another request", "Send a new request under a new key.")
+    FORBIDDEN = (403, "You may not force a write here", "Send the tag of what you have read, or ask for the right to.")
     NOT_ALLOWED = (405, "The method is not available here", "Use another method.")
     BUSY = (503, "Others are writing this resource", "Nothing was done. Send the same request again.")
     GRACE = (503, "Writes are not granted yet", "Nothing was done. The store has just started anew; send the same request again later.")

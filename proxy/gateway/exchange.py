@@ -57,7 +57,8 @@ class Exchange:
     `parameters` are the segments of its path, folded, by the names that the route gives them; None: there are none. `other_keys` are
     those of the resources that a write changes too. `is_named` False: they, `key` and `view` are told by the body, which has not been read.
     `incidents` are what the conflict log is told of; `found` is the record as the lease found it, None where there is no lease.
-    `would` is the status that enforcing would have answered with; 0: the backend's. `waived` are conditions that were set aside.
+    `would` is the status that enforcing would have answered with; 0: the backend's. `waived` are conditions that were set
+    aside. `reason` is why the client does that; empty: it does not.
     """
 
     method: bytes
@@ -89,6 +90,7 @@ class Exchange:
     found: Record | None = None
     would: int = 0
     waived: Conditions | None = None
+    reason: str = ""
 
     @property
     def store_key(self) -> StoreKey:

@@ -10,6 +10,7 @@ from ..core.resource import ResourceKey
 REMEMBERED_TAGS = 16_384
 """How many tags given out are remembered at least: with their keys about 4 MB."""
 
+REMEMBERED_REFUSED = 4_096
 REMEMBERED_SEEN = 16_384
 REMEMBERED_STRANGE = 4_096
 
@@ -50,6 +51,7 @@ class History:
         self._given: Generations[tuple[ResourceKey, bytes], float] = Generations(REMEMBERED_TAGS)
 
         self._seen: Generations[tuple[str, ResourceKey], bytes] = Generations(REMEMBERED_SEEN)
+        self._refused: Generations[tuple[str, ResourceKey], float] = Generations(REMEMBERED_REFUSED)
         self._strange: Generations[tuple[ResourceKey, bytes], bool] = Generations(REMEMBERED_STRANGE)
 
     def give(self, key: ResourceKey, tag: EntityTag) -> None:
@@ -76,3 +78,17 @@ class History:
     def seen(self, who: str, key: ResourceKey) -> bytes | None:
         """The opaque part of the tag that who was told last; None: none is remembered."""
         return self._seen.get((who, key))
+
+    def refuse(self, who: str, key: ResourceKey) -> None:
+        """Note that a write of who's has met a conflict."""
+        self._refused.put((who, key), self._clock())
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether any such conflict is remembered."""
+        return len(self._refused) > 0
+
+    def refused_seconds(self, who: str, key: ResourceKey) -> float | None:
+        """How long ago that was; None: it is not remembered."""
+        at = self._refused.get((who, key))
+        return None if at is None else self._clock() - at

@@ -17,6 +17,7 @@ class IncidentKind(Enum):
     OUT_OF_BAND = "out-of-band"
     BLIND = "blind-overwrite"
     OVERRIDE = "override"
+    OVERRIDE_REFUSED = "override-refused"
     FORCED_AFTER_CONFLICT = "forced-after-conflict"
 
 

@@ -94,6 +94,8 @@ class RouteMetrics:
         self.lease_wait = metrics.lease_wait.labels(route)
         self.unknown_outcomes = metrics.unknown_outcomes.labels(route)
         self.unprotected_writes = metrics.unprotected_writes.labels(route)
+        self.forced_after_conflict = metrics.forced_after_conflict.labels(route)
+        self._forced: dict[str, Counter] = {}
         self.out_of_band_changes = metrics.out_of_band_changes.labels(route)
         self.own_writes = metrics.own_writes.labels(route)
         self.store_loss_writes = metrics.store_loss_writes.labels(route)
@@ -129,6 +131,13 @@ class RouteMetrics:
         child = self._conflicts.get(kind)
         if child is None:
             child = self._conflicts[kind] = self._metrics.conflicts.labels(self._route, kind)
+        child.inc()
+
+    def count_forced(self, kind: str) -> None:
+        """Count one write that was applied whatever stood there: unconditional or override."""
+        child = self._forced.get(kind)
+        if child is None:
+            child = self._forced[kind] = self._metrics.forced_writes.labels(self._route, kind)
         child.inc()
 
     def count_observed(self, kind: str) -> None:
@@ -184,6 +193,12 @@ class Metrics:
         )
         self.unprotected_writes = Counter(
             "noclobber_unprotected_writes", "Writes that were applied without a precondition.", by_route, registry=registry
+        )
+        self.forced_writes = Counter(
+            "noclobber_forced_writes", "Writes that were applied whatever stood there.", ["route", "kind"], registry=registry
+        )
+        self.forced_after_conflict = Counter(
+            "noclobber_forced_after_conflict", "Forced writes by who had just been refused one.", by_route, registry=registry
         )
         self.out_of_band_changes = Counter(
             "noclobber_out_of_band_changes", "States found that no write through noclobber had left.", by_route, registry=registry

@@ -12,7 +12,6 @@ from time import perf_counter
 from ..core.conflict import Problem
 from ..core.dialect import Place
 from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
-from ..core.outcome import Outcome
 from ..core.precondition import NO_CONDITIONS
 from ..core.record import Version
 from ..core.version import Strategy, version_of
@@ -24,7 +23,7 @@ from .conflicts import ConflictLog
 from .counting import labelled, shows_something
 from .creating import Creating, KeyAt, makes_member, needs_no_lease
 from .exchange import METHODS_WITH_BODY, Exchange
-from .incident import IncidentKind
+from .forcing import account, set_aside, take_override
 from .judging import is_likely_stale, judge, required
 from .labels import Labels
 from .lease import Leases
@@ -82,11 +81,13 @@ class Writing:
     async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
         """Answer a write. What can be judged from the head is judged before the body is asked for."""
         refused = claim_in_query(exchange) if exchange.rules.dialect.token.place is Place.QUERY else None
+        refused = refused or take_override(exchange, self._representations.salt)
+        set_aside(exchange)
         refused = let_pass(exchange, refused or self._refuse_by_head(exchange, metrics), metrics)
         if refused is None and exchange.fields.expectations and not observes(exchange):
             refused = await self._refuse_before_the_body(exchange, metrics)
         if refused is not None:
-            self._record(exchange)
+            self._record(exchange, metrics)
             return refused
         with self._share.of(exchange) as has_place:
             if not has_place:
@@ -118,7 +119,7 @@ class Writing:
         if claimed is not body and isinstance(body, Spool):
             body.close()
         if isinstance(claimed, Reply):
-            self._record(exchange)
+            self._record(exchange, metrics)
             return claimed
         if not keys and exchange.rules.own_write is OwnWrite.SAME:
             exchange.replay_key = await own_write_key(exchange, claimed)
@@ -172,6 +173,7 @@ class Writing:
         if dialect.token.place is not Place.BODY and not dialect.inject:
             return body
         claimed = await claim_in_body(exchange, body, self._representations.max_tagged_bytes)
+        set_aside(exchange)
         if not isinstance(claimed, Reply) and _lacks_a_state(exchange):
             return required(exchange, metrics)
         return claimed
@@ -197,13 +199,12 @@ class Writing:
             reply = await carry(exchange, body, metrics)
             return await self._creating.with_version(exchange, reply) if makes_member(exchange) else reply
         finally:
-            if exchange.outcome == Outcome.UNKNOWN.value:
-                exchange.note(IncidentKind.UNKNOWN_OUTCOME)
-            self._record(exchange)
+            self._record(exchange, metrics)
             if isinstance(body, Spool):
                 body.close()
 
-    def _record(self, exchange: Exchange) -> None:
+    def _record(self, exchange: Exchange, metrics: RouteMetrics) -> None:
+        account(exchange, self._representations, metrics)
         if exchange.incidents and self._conflicts is not None:
             self._conflicts.record(exchange)
 
