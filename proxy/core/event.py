@@ -27,6 +27,17 @@ OWN = "own"
 """The payload of a replay key that we made of what a client sent, because it has none of its own."""
 
 
+def is_own(replay_key: str) -> bool:
+    """Whether the client sent no Idempotency-Key, and is known by what it sent instead."""
+    return replay_key.rpartition(":")[2] == OWN
+
+
+def is_same_request(replay_key: str, other: str) -> bool:
+    """Whether both have one identity. What has none is nobody's retry."""
+    identity = replay_key.partition(":")[0]
+    return identity != "" and identity == other.partition(":")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Begin:
     """A writer asks for the lease. `replay_key` empty: its retry could not be recognised, so nothing is replayed to it.
@@ -88,8 +99,9 @@ Event = Begin | Confirm | Finish | Renew
 
 
 class Why(Enum):
-    """Why a record is unknown."""
+    """Why a record is unknown. RETRIED: the outcome of a write is, and this is the same one again."""
 
+    RETRIED = "unknown outcome of this very write"
     UNKNOWN = "unknown outcome"
     ABANDONED = "abandoned lease"
     LINEAGE = "lost history"

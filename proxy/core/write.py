@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from ..errors import IllegalTransition
 from .event import (
-    OWN,
     Answer,
     Begin,
     Busy,
@@ -30,6 +29,8 @@ from .event import (
     Reused,
     TakenOver,
     Why,
+    is_own,
+    is_same_request,
 )
 from .label import Label
 from .record import NOT_KNOWN, Commit, Record, Snapshot, State, Version, epoch_of
@@ -166,17 +167,6 @@ def phase_at_begin(snapshot: Snapshot, event: Begin) -> Phase:
     return Phase.SETTLED
 
 
-def is_own(replay_key: str) -> bool:
-    """Whether the client sent no Idempotency-Key, and is known by what it sent instead."""
-    return replay_key.rpartition(":")[2] == OWN
-
-
-def is_same_request(replay_key: str, other: str) -> bool:
-    """Whether both have one identity. What has none is nobody's retry."""
-    identity = replay_key.partition(":")[0]
-    return identity != "" and identity == other.partition(":")[0]
-
-
 def phase_of_own(snapshot: Snapshot, owner: str, fence: int, kind: Kind) -> Phase:
     """Say how the record stands towards the writer that was granted `fence`."""
     record = snapshot.record
@@ -250,7 +240,7 @@ def _answer_to_begin(snapshot: Snapshot, event: Begin, phase: Phase, row: Row, r
         case Says.REUSED:
             return Reused()
         case _:
-            return TakenOver(record.fence, _why(phase), snapshot.now - _doubt_began(snapshot, phase))
+            return TakenOver(record.fence, _why(snapshot, event, phase), snapshot.now - _doubt_began(snapshot, phase))
 
 
 def _doubt_began(snapshot: Snapshot, phase: Phase) -> float:
@@ -266,9 +256,13 @@ def _doubt_began(snapshot: Snapshot, phase: Phase) -> float:
     return record.unknown_since
 
 
-def _why(phase: Phase) -> Why:
+def _why(snapshot: Snapshot, event: Begin, phase: Phase) -> Why:
     if phase is Phase.FOREIGN:
         return Why.LINEAGE
+    in_doubt = snapshot.record
+    # Of OWN_UNKNOWN the key is that of this BEGIN itself.
+    if in_doubt is not None and phase is not Phase.OWN_UNKNOWN and is_same_request(event.replay_key, in_doubt.replay_key):
+        return Why.RETRIED
     return Why.ABANDONED if phase is Phase.ABANDONED else Why.UNKNOWN
 
 

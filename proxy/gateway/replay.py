@@ -9,9 +9,8 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 
-from ..core.event import OWN
+from ..core.event import OWN, is_own, is_same_request
 from ..core.record import Snapshot
-from ..core.write import is_own, is_same_request
 from .exchange import Exchange
 from .hearing import Heard
 from .principal import principal

@@ -13,6 +13,7 @@ from time import perf_counter
 
 from ..core.dates import parse_http_date
 from ..core.etag import EntityTag
+from ..core.event import is_own
 from ..core.fields import AnswerFields, Field, is_json, read_answer_fields
 from ..core.hops import Backend, is_marked
 from ..core.precondition import Absent, Current, Present, Unreadable
@@ -206,7 +207,8 @@ class Representations:
             content_tag = await self._skim(exchange, fields, answer)
             return Sighting(self.present(fields, tag, now), True, content_tag=content_tag, maker=self.native_marks(exchange.key))
         digest = self.digest(exchange, fields, answer.content_length)
-        kept = bytearray() if shows_what_stands(exchange.rules.dialect) else None
+        may_be_shown = shows_what_stands(exchange.rules.dialect) or is_own(exchange.replay_key)
+        kept = bytearray() if may_be_shown else None
         if exchange.rules.is_told_by_head:
             tag = self.tag_of_head(exchange, answer.fields, fields)
             if kept is not None and await self._feed(answer, None, kept) is None:

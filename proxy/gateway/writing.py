@@ -11,11 +11,10 @@ from time import perf_counter
 
 from ..core.conflict import Problem
 from ..core.dialect import Place
-from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused
+from ..core.event import Busy, GraceRunning, InFlight, Replayed, Reused, is_own
 from ..core.precondition import NO_CONDITIONS
 from ..core.record import Version
 from ..core.version import Strategy, version_of
-from ..core.write import is_own
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from .attempt import Attempt
 from .claiming import claim_in_body, claim_in_query

@@ -21,7 +21,7 @@ from tests.e2e.peers import installed
 HERE = Path(__file__).resolve().parent / "node"
 EXAMPLES = HERE.parents[2] / "examples"
 CACHES = HERE.parents[2] / ".dev"
-INSTALL_SECONDS = 110
+INSTALL_SECONDS = 180
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 

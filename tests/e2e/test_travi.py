@@ -9,6 +9,9 @@ from tests.e2e.asking import ask
 from tests.e2e.browsers import Browser
 from tests.e2e.stages import Stage, staged
 
+# The first of them may have to install node and the packages.
+pytestmark = pytest.mark.timeout(400)
+
 PATH = "/api/contents/123"
 
 

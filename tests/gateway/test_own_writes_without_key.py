@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from proxy.core.event import Begin
+from proxy.core.event import Begin, TakenOver, Why
 from proxy.core.record import Commit, Record, Snapshot, State
-from proxy.core.write import Phase, phase_at_begin
+from proxy.core.write import Phase, phase_at_begin, step
+from proxy.gateway.reflected import is_reflected
 from proxy.gateway.replay import MAX_OWN_BYTES
 
-from .legacy import Legacy, answering, waiting_for
+from .client import Answer
+from .legacy import Legacy, Respond, answering, waiting_for
 from .serving import Door, route, serving, until
 
 OWN = route("/{path*}", own_write="principal+body+tag")
@@ -205,3 +207,121 @@ def test_what_is_under_way_is_waited_for_and_not_refused() -> None:
 
     assert phase_at_begin(snapshot, Begin("other", "PUT", 5.0, 17.0, "who:own")) is Phase.HELD
     assert phase_at_begin(snapshot, Begin("other", "PUT", 5.0, 17.0, "who:payload")) is Phase.IN_FLIGHT
+
+
+# ---- of unknown outcome ------------------------------------------------------------------------------------------------------------------
+
+JSON = b"Content-Type: application/json"
+DOUBTFUL = route("/{path*}", own_write="principal+body+tag", dialect="body-version", apply_delay_seconds=0.1)
+SENT = b'{"n": 1, "version": 1}'
+BEFORE = b'{"n": 0, "at": "noon"}'
+
+
+def failing_once(legacy: Legacy, standing: bytes) -> Respond:
+    """A `respond` that answers 500 to the first PUT, with which standing has come to stand. Those after it store what they are sent."""
+
+    async def respond(request: web.BaseRequest, body: bytes) -> web.StreamResponse | None:
+        if request.method != "PUT":
+            return None
+        is_first = legacy.methods().count("PUT") == 1
+        legacy.documents[request.path] = standing if is_first else body
+        return web.Response(status=500 if is_first else 200, body=body, content_type="application/json")
+
+    return respond
+
+
+async def failed_and_retried(legacy: Legacy, door: Door, standing: bytes, *lines: bytes) -> Answer:
+    """Ana's write ends in a 500 that leaves standing behind; then it comes again, with these lines."""
+    legacy.documents["/doc"] = BEFORE
+    legacy.respond = failing_once(legacy, standing)
+    failed = await door.ask(b"PUT", b"/doc", ANA, JSON, body=SENT)
+    assert (failed.status, failed.one(b"Noclobber-Outcome")) == (500, b"unknown")
+    return await door.ask(b"PUT", b"/doc", *lines, JSON, body=SENT)
+
+
+async def test_what_was_applied_after_all_is_no_conflict_with_oneself(legacy: Legacy) -> None:
+    async with serving(legacy.port, DOUBTFUL) as door:
+        again = await failed_and_retried(legacy, door, b'{"n": 1, "at": "one"}', ANA)
+        assert (again.status, again.one(b"Noclobber-Outcome")) == (200, b"replayed")
+        assert loads(again.body) == {"n": 1, "at": "one", "version": 2}
+        assert await door.tag() == again.etag == b'"2"'
+        assert legacy.methods().count("PUT") == 1
+        assert await door.sample("noclobber_own_writes_recognised_total", route="r") == 1
+        assert await door.sample("noclobber_conflicts_total", route="r") == 0
+        assert (await door.ask(b"PUT", b"/doc", ANA, JSON, body=b'{"n": 2, "version": 2}')).status == 200
+        assert (await door.ask(b"PUT", b"/doc", BEN, JSON, body=b'{"n": 3, "version": 2}')).status == 409
+
+
+async def test_what_was_not_applied_is_made(legacy: Legacy) -> None:
+    async with serving(legacy.port, DOUBTFUL) as door:
+        legacy.documents["/doc"] = BEFORE
+        first = await door.ask(b"PUT", b"/doc", BEN, JSON, body=b'{"n": 5, "version": 1}')
+        assert first.etag == b'"2"'
+        stood = legacy.documents["/doc"]
+
+        async def respond(request: web.BaseRequest, _: bytes) -> web.StreamResponse | None:
+            return web.Response(status=500) if request.method == "PUT" and legacy.methods().count("PUT") == 2 else None
+
+        legacy.respond = respond
+        body = b'{"n": 1, "version": 2}'
+        assert (await door.ask(b"PUT", b"/doc", ANA, JSON, body=body)).status == 500
+        assert legacy.documents["/doc"] == stood
+        again = await door.ask(b"PUT", b"/doc", ANA, JSON, body=body)
+        assert (again.status, again.etag, again.one(b"Noclobber-Outcome")) == (204, b'"3"', None)
+    assert legacy.documents["/doc"] == b'{"n": 1}'
+
+
+@pytest.mark.parametrize(
+    ("standing", "lines"),
+    [(b'{"n": 7}', [ANA]), (b'{"at": "one"}', [ANA]), (b'["n", 1]', [ANA]), (b'{"n": 1}', [BEN]), (b'{"n": 1}', [])],
+    ids=["another value", "not there", "no object", "another client", "nobody"],
+)
+async def test_whatever_else_came_of_it_is_a_conflict(legacy: Legacy, standing: bytes, lines: list[bytes]) -> None:
+    async with serving(legacy.port, DOUBTFUL) as door:
+        assert (await failed_and_retried(legacy, door, standing, *lines)).status == 409
+    assert legacy.methods().count("PUT") == 1
+    assert legacy.documents["/doc"] == standing
+
+
+async def test_where_the_route_does_not_say_so_it_is_a_conflict(legacy: Legacy) -> None:
+    async with serving(legacy.port, route("/{path*}", dialect="body-version", apply_delay_seconds=0.1)) as door:
+        assert (await failed_and_retried(legacy, door, b'{"n": 1}', ANA)).status == 409
+
+
+REFLECTED = [
+    (b'{"a": 1}', b'{"a": 1, "b": 2}', True),
+    (b'{"a": {"x": 1, "y": [1.0]}}', b'{"a": {"y": [1.0], "x": 1}}', True),
+    (b'{"a": null}', b'{"a": null}', True),
+    (b'{"a": null}', b"{}", False),
+    (b'{"a": 1}', b'{"a": 1.0}', False),
+    (b'{"a": {"x": 1}}', b'{"a": {"x": 1, "y": 2}}', False),
+    (b"{}", b"{}", False),
+    (b"[1]", b"[1]", False),
+    (b'{"a": 1}', b'{"a": 1, "a": 2}', False),
+    (b'{"a": 1, "a": 1}', b'{"a": 1}', False),
+    (b"a=1", b'{"a": 1}', False),
+]
+
+
+@pytest.mark.parametrize(("sent", "standing", "expected"), REFLECTED)
+def test_reflected_is_what_stands_as_it_was_sent(sent: bytes, standing: bytes, expected: bool) -> None:
+    assert is_reflected(sent, standing) is expected
+
+
+DOUBTS = [
+    ("who:own", Record(State.UNKNOWN, "lineage", "epoch", replay_key="who:own"), Why.RETRIED),
+    ("who:own", Record(State.PENDING, "lineage", "epoch", owner="gone", lease_end=90.0, replay_key="who:own"), Why.RETRIED),
+    ("who:own", Record(State.UNKNOWN, "lineage", "epoch", replay_key="other:own"), Why.UNKNOWN),
+    ("", Record(State.UNKNOWN, "lineage", "epoch"), Why.UNKNOWN),
+    ("who:own", Record(State.UNKNOWN, "lost", "epoch", replay_key="who:own"), Why.LINEAGE),
+    # The reply to its own BEGIN was lost: the key is its own, and the doubt need not be.
+    ("who:own", Record(State.UNKNOWN, "lineage", "epoch", owner="me", lease_end=105.0, replay_key="who:own"), Why.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("replay_key", "record", "why"), DOUBTS)
+def test_a_doubt_is_ones_own_only_where_the_record_says_so(replay_key: str, record: Record, why: Why) -> None:
+    answer = step(Snapshot(record, "stamp", 100.0, "lineage", 1000.0), Begin("me", "PUT", 5.0, 17.0, replay_key)).answer
+
+    assert isinstance(answer, TakenOver)
+    assert answer.why is why

@@ -15,6 +15,9 @@ from tests.e2e.stages import Stage, start_backend
 
 from .journeys import CONFIG, both_edit, fetched, new_journey, opened, path_of, put, standing
 
+# The first of them may have to install node and the packages.
+pytestmark = pytest.mark.timeout(400)
+
 SAVERS = 20
 MESSAGE = "This journey was modified by another user. Please refresh and retry."
 COLUMNS = {"id", "name", "description", "clientId", "stages", "status", "createdAt", "updatedAt"}

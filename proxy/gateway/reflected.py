@@ -1,0 +1,49 @@
+"""A write of unknown outcome that comes again: whether its change is in what stands, so that it need not be refused as stale.
+
+RFC 9110 §13.1.1 allows a 2xx where "the final state is already reflected in the current state of the target resource". That is asked only
+of the very write whose outcome is unknown (core/event.py: Why.RETRIED), where the route says `own_write = "principal+body+tag"`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from ..core.json_text import read_json
+from ..core.version import is_named, version_of
+from .exchange import Exchange
+from .injecting import THREAD_BYTES, aside
+from .replay import OUTCOME_REPLAYED
+from .reply import Reply
+from .representation import Sighting
+from .rules import OwnWrite
+from .spool import Spool
+
+_METHODS = frozenset({b"PUT", b"PATCH"})
+
+
+async def reflection(exchange: Exchange, body: bytes | Spool | None, sighting: Sighting) -> Reply | None:
+    """What stands, as the answer to a write whose change is in it; None where it is not, or where the write can be made as it came.
+
+    Told apart for JSON objects: each member that was sent stands as it was sent. `sighting` has the tag that will stand once it is settled.
+    """
+    tag, content = sighting.tag, sighting.content
+    if exchange.rules.own_write is not OwnWrite.SAME or exchange.method not in _METHODS or not isinstance(body, bytes):
+        return None
+    if tag is None or content is None or is_named(exchange.conditions.if_match, version_of(tag)):
+        return None
+    if not await asyncio.to_thread(is_reflected, body, content) if len(content) > THREAD_BYTES else not is_reflected(body, content):
+        return None
+    dialect = exchange.rules.dialect
+    shown = await aside(dialect, content, tag) if dialect.inject else content
+    lines = [b"Content-Type: application/json\r\n", b"Cache-Control: no-store\r\n", b"ETag: %b\r\n" % bytes(dialect.shown(tag))]
+    return Reply(200, b"", [*lines, OUTCOME_REPLAYED], content if shown is None else shown, is_own=True)
+
+
+def is_reflected(sent: bytes, standing: bytes) -> bool:
+    """Whether both are JSON objects, and each member of `sent` has the same value in `standing`. An empty object says nothing."""
+    wanted, found = read_json(sent), read_json(standing)
+    if wanted is None or found is None or wanted.has_duplicates or found.has_duplicates:
+        return False
+    members = wanted.value(())
+    if not isinstance(members, Mapping) or not members or not isinstance(found.value(()), Mapping):
+        return False
+    return all(wanted.canonical(pointer=(name,)) == found.canonical(pointer=(name,)) for name in members)
