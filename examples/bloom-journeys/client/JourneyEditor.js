@@ -14,8 +14,9 @@ export function JourneyEditor({ journeyId, onRender }) {
   }, [journeyId]);
 
   if (currentJourney === null) return h('p', null, 'Loading');
-  // On save, the client sends the complete journey.
-  const { version, ...payload } = { ...currentJourney, ...draft };
+  // On save, the client sends the complete journey: all that a user can edit.
+  const { name, description, clientId, stages, status } = { ...currentJourney, ...draft };
+  const payload = { name, description, clientId, stages, status };
   const save = () => updateJourney(journeyId, payload).then(() => setDraft({}), () => {});
   const resolve = (strategy, data) => resolveConflict(strategy, data).then(() => setDraft({}), () => showToast('Failed to resolve the conflict', 'error'));
   const { serverVersion, pendingChanges } = conflictDialog;
@@ -37,8 +38,7 @@ export function JourneyEditor({ journeyId, onRender }) {
       h('button', {
         name: 'merge',
         onClick: () => {
-          const { version: _, ...theirs } = serverVersion;
-          resolve('merge', { ...theirs, name: `${theirs.name} / ${pendingChanges.name}` });
+          resolve('merge', { ...payload, name: `${serverVersion.name} / ${pendingChanges.name}`, stages: serverVersion.stages });
         },
       }, 'Merge changes manually')));
 }
