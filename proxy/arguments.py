@@ -22,6 +22,8 @@ examples:
   NOCLOBBER__STORE__URL_FILE=/run/secrets/store noclobber run --config config.toml
                                                      the same, with a secret read from a file of its own
   noclobber check config.toml                        say everything that is wrong with a file, on standard error
+  noclobber explain PUT /notes/7 --config config.toml
+                                                     say which route that request takes, and what would become of it
 
 defaults < file < environment (NOCLOBBER__SECTION__KEY) < flags. Every key is explained in docs/configuration.md.
 

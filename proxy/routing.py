@@ -1,9 +1,9 @@
 """Routing: from the routes of the configuration to what the gateway goes by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from .config import Config, Route
-from .core.references import Known, resolved
+from .core.references import KnownRoutes
 from .core.resource import Routes
 from .gateway.arrival import RoutedRules
 from .gateway.lease import LeaseTimes
@@ -11,13 +11,14 @@ from .gateway.metrics import Metrics, RouteMetrics
 from .gateway.rules import Mode, Rules
 from .origin.port import Upstream
 
+NO_OTHERS = KnownRoutes(())
 UNROUTED = "unrouted"
 """The name, in metrics and logs, of what no route takes."""
 
 
 def routes_of(config: Config, metrics: Metrics, upstreams: Mapping[str, Upstream]) -> Routes[RoutedRules]:
     """All routes of a configuration. `upstreams` are its backends by their names."""
-    known = [route.known for route in config.routes]
+    known = KnownRoutes(route.known for route in config.routes)
     return Routes(
         ((route.pattern, routed(route, metrics, upstreams[route.upstream], known)) for route in config.routes),
         lambda each: each.rules.aliases,
@@ -41,7 +42,7 @@ def lease_times(config: Config) -> LeaseTimes:
     )
 
 
-def routed(route: Route, metrics: Metrics, origin: Upstream, known: Sequence[Known] = ()) -> RoutedRules:
+def routed(route: Route, metrics: Metrics, origin: Upstream, known: KnownRoutes = NO_OTHERS) -> RoutedRules:
     """One route, with its counters and its backend. `known` are all routes: what this one says of others is looked for among them."""
     rules = Rules(
         name=route.name,
@@ -63,9 +64,9 @@ def routed(route: Route, metrics: Metrics, origin: Upstream, known: Sequence[Kno
         scim=route.scim,
         dialect=route.manners,
         naming=route.naming,
-        changes=tuple(resolved(each, known) for each in route.other_resources),
+        changes=tuple(known.naming(each) for each in route.other_resources),
         representation=route.shown_at,
-        member=None if route.member_reference is None else resolved(route.member_reference, known),
+        member=None if route.member_reference is None else known.naming(route.member_reference),
         ignored=route.ignored,
         field=route.field_source,
         numbers=route.first_version,

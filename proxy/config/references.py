@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..core.naming import KeyTemplate, Source, parse_key_template, parse_reference
-from ..core.references import Known, resolved
+from ..core.references import KnownRoutes
 from .keys import meant, shown
 from .mistakes import Mistakes
 from .reading import Section
@@ -37,7 +37,7 @@ def _check_template(mistakes: Mistakes, section: Section, key: str, text: str, t
 
 def check_references(mistakes: Mistakes, built: Sequence[tuple[Section, Route]], groups: list[str]) -> None:
     """Note every reference that leads to no resource of another route. `groups` are all that are written somewhere."""
-    known = [route.known for _, route in built]
+    known = KnownRoutes(route.known for _, route in built)
     for section, route in built:
         texts = [("changes", text) for text in route.changes]
         texts += [("member_key", route.member_key)] if route.member_key else []
@@ -45,13 +45,13 @@ def check_references(mistakes: Mistakes, built: Sequence[tuple[Section, Route]],
             _check_reference(mistakes, section, key, text, known, groups)
 
 
-def _check_reference(mistakes: Mistakes, section: Section, key: str, text: str, known: Sequence[Known], groups: list[str]) -> None:
+def _check_reference(mistakes: Mistakes, section: Section, key: str, text: str, known: KnownRoutes, groups: list[str]) -> None:
     reference = parse_reference(text)
-    if reference.group in groups and all(route.group != reference.group for route in known):
+    if reference.group in groups and not known.has_group(reference.group):
         # The route that has it is wrong elsewhere, and that has been said.
         return
     try:
-        resolved(reference, known)
+        known.naming(reference)
     except ValueError as error:
         near = meant(reference.group, groups) if reference.group else ""
         guess = shown(text.replace(reference.group, near, 1)) if near else ""

@@ -21,21 +21,34 @@ class Known:
     aliases: Aliases
 
 
-def resolved(reference: Reference, routes: Iterable[Known]) -> Naming:
-    """How a reference names its resource. Raise ValueError saying what is wrong, as the end of the sentence "The value ..."."""
-    if reference.group:
-        known = next((route for route in routes if route.group == reference.group), None)
-        if known is None:
-            raise ValueError(f'names the group "{reference.group}", which no route has')
-        return Naming(f"{reference.group}:".encode(), reference.template, known.aliases)
-    segments = _segments(reference.template)
-    for route in routes:
-        if _may_lead_to(segments, route):
-            template = route.pattern.template
-            if route.naming is None:
-                return Naming(b"", reference.template, route.aliases, template)
-            return Naming(route.naming.scope, _composed(route.naming.template, template, segments), route.aliases)
-    return Naming(b"", reference.template, EXACT)
+class KnownRoutes:
+    """All routes, as far as references are concerned, in the order of the file."""
+
+    def __init__(self, routes: Iterable[Known]) -> None:
+        self._routes = tuple(routes)
+        self._groups: dict[str, Known] = {}
+        for route in self._routes:
+            self._groups.setdefault(route.group, route)
+
+    def has_group(self, group: str) -> bool:
+        """Whether a route has a group."""
+        return group in self._groups
+
+    def naming(self, reference: Reference) -> Naming:
+        """How a reference names its resource. Raise ValueError saying what is wrong, as the end of the sentence "The value ..."."""
+        if reference.group:
+            known = self._groups.get(reference.group)
+            if known is None:
+                raise ValueError(f'names the group "{reference.group}", which no route has')
+            return Naming(f"{reference.group}:".encode(), reference.template, known.aliases)
+        segments = _segments(reference.template)
+        for route in self._routes:
+            if _may_lead_to(segments, route):
+                template = route.pattern.template
+                if route.naming is None:
+                    return Naming(b"", reference.template, route.aliases, template)
+                return Naming(route.naming.scope, _composed(route.naming.template, template, segments), route.aliases)
+        return Naming(b"", reference.template, EXACT)
 
 
 def _segments(template: KeyTemplate) -> list[_Segment]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxy.core.alias import EXACT, Aliases, Case, TrailingSlash
 from proxy.core.naming import Naming, Source, Unnamed, canonical_value, parse_key_template, parse_reference
 from proxy.core.pointer import NOTHING, Pointer
-from proxy.core.references import Known, resolved
+from proxy.core.references import Known, KnownRoutes
 from proxy.core.resource import resource_key
 from proxy.core.template import Pattern, parse_template
 
@@ -167,15 +167,17 @@ def known(path: str, group: str = "", key: str = "", aliases: Aliases = EXACT, m
 
 
 MEMBER = Request({"p": b"9"}, members={("id",): "A b", ("n",): 7})
-ROUTES = [
-    known("/jobs/{id}/lock", methods="POST"),
-    known("/jobs/{id}/", "job"),
-    known("/Docs/{id}/", aliases=Aliases(case=Case.INSENSITIVE, trailing_slash=TrailingSlash.IGNORED)),
-    known("/items/{id:int}"),
-    known("/parts/{whole}/{id}", "part", "{id}.{whole}"),
-    known("/odd/{id}", "odd", "{query:id}"),
-    known("/tail/{rest*}", "tail"),
-]
+ROUTES = KnownRoutes(
+    [
+        known("/jobs/{id}/lock", methods="POST"),
+        known("/jobs/{id}/", "job"),
+        known("/Docs/{id}/", aliases=Aliases(case=Case.INSENSITIVE, trailing_slash=TrailingSlash.IGNORED)),
+        known("/items/{id:int}"),
+        known("/parts/{whole}/{id}", "part", "{id}.{whole}"),
+        known("/odd/{id}", "odd", "{query:id}"),
+        known("/tail/{rest*}", "tail"),
+    ]
+)
 
 # Reference -> the key of the resource for MEMBER.
 REFERRED = {
@@ -194,11 +196,11 @@ REFERRED = {
 
 @pytest.mark.parametrize(("text", "key"), REFERRED.items())
 def test_a_reference_leads_to_the_key_that_the_other_route_has(text: str, key: bytes) -> None:
-    assert resolved(parse_reference(text), ROUTES).key(MEMBER) == key
+    assert ROUTES.naming(parse_reference(text)).key(MEMBER) == key
 
 
 def test_a_path_without_a_group_is_its_own_key() -> None:
-    assert resolved(parse_reference("/else/{body:/n}"), ROUTES).key(MEMBER) == resource_key(b"/else/7")
+    assert ROUTES.naming(parse_reference("/else/{body:/n}")).key(MEMBER) == resource_key(b"/else/7")
 
 
 @pytest.mark.parametrize(
@@ -212,4 +214,4 @@ def test_a_path_without_a_group_is_its_own_key() -> None:
 )
 def test_a_reference_that_leads_nowhere(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        resolved(parse_reference(text), ROUTES)
+        ROUTES.naming(parse_reference(text))
