@@ -7,6 +7,7 @@ from proxy.core.record import State
 from proxy.core.resource import ResourceKey, key_digest
 from proxy.store.port import StoreKey
 from proxy.store.sqlite import SqliteStore
+from tests.servers import RedisServer
 
 from .client import Answer
 from .legacy import Legacy, answering, waiting_for
@@ -20,6 +21,8 @@ ROUTES = (
     route("/lines/{line}/", name="lines", changes="@", strategy="content").replace('"@"', '["jobs/{query:job}"]'),
     route("/notes/{rest*}", name="notes", changes="@", strategy="content").replace('"@"', '["jobs/{body:/job}"]'),
 )
+
+VIEWS = (("job", ""), ("costs", "costs/"))
 
 
 def documents(legacy: Legacy) -> None:
@@ -151,3 +154,39 @@ async def test_an_unknown_outcome_leaves_every_key_unknown(legacy: Legacy, tmp_p
         # Nobody knows whether the job is as it was: one view of it that has not changed does not say so of the others.
         assert (await write(door, b"PUT", b"/jobs/7/costs/", tag)).status == 412
         assert (await write(door, b"PUT", b"/jobs/7/costs/", await door.tag(b"/jobs/7/"))).status == 204
+
+
+async def test_a_doubt_burns_the_number_of_a_group_though_what_can_be_seen_of_it_is_as_it_was(legacy: Legacy) -> None:
+    documents(legacy)
+    async with serving(legacy.port, *ROUTES, **SHORT) as door:
+        tag = (await write(door, b"PUT", b"/jobs/7/", await door.tag(b"/jobs/7/"), b"job")).etag
+        legacy.respond = answering(500, only="PUT")
+        assert (await write(door, b"PUT", b"/jobs/7/costs/", tag, b"new")).status == 500
+        # It was applied all the same, and /jobs/7/ does not show it.
+        legacy.respond, legacy.documents["/jobs/7/costs/"] = None, b"new"
+        assert (await write(door, b"PUT", b"/jobs/7/costs/", tag, b"mine")).status == 412
+        assert legacy.documents["/jobs/7/costs/"] == b"new"
+
+
+async def test_without_a_representation_no_view_is_taken_for_the_whole(legacy: Legacy) -> None:
+    documents(legacy)
+    routes = [route(f"/jobs/{{id}}/{rest}", name=name, strategy="revision", group="jobs", key="{id}") for name, rest in VIEWS]
+    async with serving(legacy.port, *routes) as door:
+        tag = await door.tag(b"/jobs/7/")
+        for target in (b"/jobs/7/", b"/jobs/7/costs/", b"/jobs/7/"):
+            done = await write(door, b"PUT", target, tag, b"new")
+            assert done.status == 204
+            tag = done.etag
+        assert await door.sample("noclobber_out_of_band_changes_total") == 0
+
+
+async def test_without_the_store_nothing_is_written_that_changes_a_counted_resource(legacy: Legacy, server: RedisServer) -> None:
+    documents(legacy)
+    server.start()
+    lines = route("/lines/{line}/", strategy="content", on_store_loss="verify-only", changes="@").replace('"@"', '["jobs/{query:job}"]')
+    async with serving(legacy.port, lines, *ROUTES[:3], store=server.url, **SHORT) as door:
+        await until(door.is_ready)
+        tag = await door.tag(b"/lines/1/")
+        server.kill()
+        assert (await write(door, b"PUT", b"/lines/1/?job=7", tag, b"new")).status == 503
+        assert legacy.documents["/lines/1/"] == b"line"

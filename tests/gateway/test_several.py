@@ -7,10 +7,17 @@ from random import Random
 import pytest
 
 from proxy.core.event import Busy, Done, Fenced, InFlight, Kind, Replayed, Why
+from proxy.core.fields import RequestFields, read_request_fields
+from proxy.core.precondition import NO_CONDITIONS
 from proxy.core.record import NOT_KNOWN, Record, State, Version
+from proxy.core.resource import ResourceKey, key_digest
+from proxy.core.roles import request_roles
+from proxy.core.target import Target, parse_target
 from proxy.errors import StoreError, StoreUnavailable
+from proxy.gateway.exchange import Exchange
 from proxy.gateway.lease import Lease, Leases, LeaseTimes
-from proxy.gateway.several import Keys, Several, begin_all, end_turns, take_turns
+from proxy.gateway.rules import Rules
+from proxy.gateway.several import Keys, Several, begin_all, end_turns, keys_of, take_turns
 from proxy.gateway.tasks import Tasks
 from proxy.store.port import StoreKey
 from tests.simulation.loop import VirtualLoop
@@ -313,3 +320,28 @@ def test_who_leaves_while_it_waits_for_a_turn_holds_none() -> None:
         assert await place.one.take_turn(A, place.loop.time() + 0.01)
 
     lived(story)
+
+
+def test_everybody_takes_keys_in_one_order() -> None:
+    target = parse_target(b"/a", b"h")
+    fields = read_request_fields([], request_roles(b""))
+    assert isinstance(target, Target)
+    assert isinstance(fields, RequestFields)
+    names = [ResourceKey(b"group:%d" % number) for number in range(20)]
+    for own in names[:3]:
+        exchange = Exchange(b"PUT", target, own, Rules("r"), fields, NO_CONDITIONS, b"", NoBody())
+        assert keys_of(exchange) == Keys(exchange.store_key, (exchange.store_key,))
+        exchange.other_keys = tuple(names)
+        assert keys_of(exchange) == Keys(exchange.store_key, sorted(StoreKey(key_digest(name)) for name in names))
+
+
+class NoBody:
+    """The body of a request that has none."""
+
+    size_bytes = 0
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def ask_for(self) -> None:
+        return None
