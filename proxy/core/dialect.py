@@ -70,8 +70,8 @@ class Dialect:
     """How the clients of a route speak. An AnswerForm of None is the answer of RFC 9110 with a problem document.
 
     `problem` is the form of every other answer of noclobber's own on the route (400, 503, 504 and so on), its status apart.
-    `inject` are the places of the version in a representation, written as `written`; `members` leads to the array of a list's members
-    (None: answers of this route are no lists; () the document itself is the array), and `member_inject` to the places within each.
+    `inject` are the places of the version in a representation, or in each member of a list, written as `written`; `members` leads to the
+    array of a list's members (None: answers of this route are no lists; () the document itself is the array).
     `is_weak`: tags go out weak. A version in a body is taken out of writes that are passed on.
     """
 

@@ -148,3 +148,15 @@ async def test_a_retry_under_a_key_is_told_the_version_too(saver: Legacy) -> Non
         assert (again.status, said(again), again.etag) == (200, said(first), first.etag)
         assert said(again)["version"] == 2
     assert saver.methods().count("PUT") == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "would"),
+    [({"version": "1"}, b"400"), ({"version": 5}, b"409"), ({"version": 1}, None)],
+    ids=["malformed", "stale", "right"],
+)
+async def test_where_it_is_only_observed_every_save_goes_through(saver: Legacy, document: dict[str, Any], would: bytes | None) -> None:
+    async with serving(saver.port, route("/{path*}", dialect="body-version", mode="observe")) as door:
+        got = await door.ask(b"PUT", b"/doc", JSON, body=put({"name": "x", **document}))
+        assert (got.status, got.one(b"Noclobber-Would"), said(got)["name"]) == (200, would, "x")
+    assert json.loads(saver.last("PUT").body)["name"] == "x"
