@@ -18,12 +18,12 @@ from aiohttp.http import HttpVersion10
 from ..core.conflict import Problem
 from ..core.dialect import Post
 from ..core.method import SAFE
-from ..errors import BodyMalformed, BodyTooSlow, OriginError
+from ..errors import BodyMalformed, BodyTooLarge, BodyTooSlow, OriginError
 from .arrival import Arrivals, RoutedRules
 from .events import AccessLog
 from .exchange import Exchange
 from .limits import Refusal, Refuse, uncounted
-from .reading import Reading
+from .reading import Reading, backend_failed
 from .refusing import refuse
 from .reply import Reply, problem, send
 from .rules import ScimRole
@@ -152,8 +152,17 @@ class Handler:
             # A GET with content is among them: it may ask for anything (RFC 9110 §9.3.1), so no tag of ours would name its answer.
             return self._reading.pass_on(exchange)
         if exchange.method == b"POST" and routed.rules.dialect.post is Post.SAFE:
-            return self._reading.pass_on(exchange)
+            return self._reading.pass_on(exchange) if routed.rules.dialect.members is None else self._search(exchange)
         return self._writing.write(exchange, routed.metrics)
+
+    async def _search(self, exchange: Exchange) -> Reply:
+        """Answer a POST that changes nothing, and whose answer is a list."""
+        try:
+            return await self._reading.lists.search(exchange)
+        except OriginError as failure:
+            return backend_failed(exchange, failure)
+        except BodyTooLarge as too_large:
+            return refuse(exchange, Problem.TOO_LARGE, f"A search has {too_large.limit_bytes} bytes at most.")
 
     async def _answer_scim(self, exchange: Exchange, routed: RoutedRules, request: web.BaseRequest, request_id: bytes) -> Reply:
         """Answer what SCIM has beside its resources."""

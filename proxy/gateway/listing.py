@@ -9,6 +9,7 @@ The list itself has no tag: with one, a client could be told that nothing has ch
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
@@ -27,11 +28,14 @@ from .labels import Labels
 from .naming import RequestSources
 from .reply import Reply, Streamed, own_lines, relay
 from .representation import REPRESENTATION_STATUSES, Representations
-from .spool import Spool
+from .spool import Spool, SpoolLimits, take
 
 REMEMBERED_LISTS = 1024
 REMEMBERED_MEMBERS = 65536
 """How many lists, and members of all of them, are remembered: what is forgotten costs a second GET."""
+
+MAX_SEARCH_BYTES = 1 << 20
+_SEARCHES = SpoolLimits(MAX_SEARCH_BYTES, MAX_SEARCH_BYTES)
 
 R = TypeVar("R")
 
@@ -59,19 +63,25 @@ class Lists:
         self._kept = 0
         self._told = Unwritten()
 
-    async def read(self, exchange: Exchange) -> Reply:
-        """Answer a GET or a HEAD. Raises OriginError when the backend fails."""
-        known = self._members.get(exchange.target.forwarded, ())
-        tags = await self._tags(exchange, known)
-        reply = await self._fetch(exchange)
+    async def search(self, exchange: Exchange) -> Reply:
+        """Answer a POST that changes nothing. Raises OriginError when the backend fails, BodyTooLarge, and what reading the body raises."""
+        await exchange.body.ask_for()
+        body = await take(exchange.body.read, _SEARCHES)
+        return await self.read(exchange, body if isinstance(body, bytes) else b"".join([piece async for piece in body.pieces()]))
+
+    async def read(self, exchange: Exchange, sent: bytes | None = None) -> Reply:
+        """Answer a GET or a HEAD, or a search with the body `sent`. Raises OriginError when the backend fails."""
+        name = exchange.target.forwarded if sent is None else b"%b %b" % (exchange.target.forwarded, sha256(sent).digest())
+        tags = await self._tags(exchange, self._members.get(name, ()))
+        reply = await self._fetch(exchange, sent)
         if not isinstance(reply, _Held):
             return reply
         if not tags.keys() >= set(reply.members.values()):
             tags = await self._tags(exchange, list(dict.fromkeys(reply.members.values())))
-            reply = await self._fetch(exchange)
+            reply = await self._fetch(exchange, sent)
             if not isinstance(reply, _Held):
                 return reply
-        self._remember(exchange, list(dict.fromkeys(reply.members.values())))
+        self._remember(name, list(dict.fromkeys(reply.members.values())))
         changed = await _aside(_changed, len(reply.content), exchange, reply.document, reply.members, tags)
         if changed is None:
             return Reply(reply.answer.status, reply.answer.reason, reply.fields.passing, reply.content, reply.fields.date)
@@ -86,9 +96,10 @@ class Lists:
             return {}
         return dict(zip(keys, await self._labels.tags(keys, exchange.rules.numbers), strict=True))
 
-    async def _fetch(self, exchange: Exchange) -> "Reply | _Held":
+    async def _fetch(self, exchange: Exchange, sent: bytes | None) -> "Reply | _Held":
         """Ask the backend; a reply where its answer is to go out as it came."""
-        answer = await self._representations.fetch(exchange, b"GET", exchange.lines_to_read(), exchange.interim)
+        method = b"GET" if sent is None else exchange.method
+        answer = await self._representations.fetch(exchange, method, exchange.lines_to_read(), exchange.interim, body=sent)
         started = perf_counter()
         try:
             fields = read_answer_fields(answer.fields)
@@ -121,13 +132,13 @@ class Lists:
             raise
         return spool
 
-    def _remember(self, exchange: Exchange, keys: Sequence[StoreKey]) -> None:
+    def _remember(self, name: bytes, keys: Sequence[StoreKey]) -> None:
         """Keep which members a list has, for the next time. What is larger than all that may be kept is not."""
         known = self._members
-        self._kept -= len(known.pop(exchange.target.forwarded, ()))
+        self._kept -= len(known.pop(name, ()))
         if len(keys) > REMEMBERED_MEMBERS:
             return
-        known[exchange.target.forwarded] = keys
+        known[name] = keys
         self._kept += len(keys)
         while len(known) > REMEMBERED_LISTS or self._kept > REMEMBERED_MEMBERS:
             self._kept -= len(known.pop(next(iter(known))))

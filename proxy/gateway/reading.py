@@ -42,7 +42,7 @@ class Reading:
         self._representations = representations
         self._labels = labels
         self._natives: dict[ResourceKey, None] = {}
-        self._lists = Lists(representations, labels)
+        self.lists = Lists(representations, labels)
         self._told = Unwritten()
         self.grants = representations.grants
 
@@ -57,7 +57,7 @@ class Reading:
             exchange.standing = await self._labels.standing(exchange.store_key)
         try:
             if exchange.rules.dialect.members is not None:
-                return await self._lists.read(exchange)
+                return await self.lists.read(exchange)
             if is_counted:
                 answer = await self._representations.fetch(exchange, exchange.method, exchange.lines_to_read(), exchange.interim)
                 asked = exchange.method

@@ -116,12 +116,18 @@ class Representations:
         return exchange.origin or self.origin
 
     async def fetch(
-        self, exchange: Exchange, method: bytes, lines: bytes, interim: Interim | None = None, target: bytes = b""
+        self,
+        exchange: Exchange,
+        method: bytes,
+        lines: bytes,
+        interim: Interim | None = None,
+        target: bytes = b"",
+        body: bytes | None = None,
     ) -> OriginAnswer:
         """Ask the backend, and put the time that took down to it. `target` empty: the request's own."""
         started = perf_counter()
         try:
-            return await self.origin_of(exchange).fetch(OriginRequest(method, target or exchange.target.forwarded, lines), interim)
+            return await self.origin_of(exchange).fetch(OriginRequest(method, target or exchange.target.forwarded, lines, body), interim)
         finally:
             exchange.upstream_seconds += perf_counter() - started
 

@@ -184,6 +184,10 @@ def test_members_of_lists_have_the_versions_of_the_resources(noclobber: int) -> 
     listed: Any = spoken.scim.query(spoken.user)
     found: Any = {user.id: user for user in listed.resources if user.id in users}
     assert {key: user.meta.version for key, user in found.items()} == {key: user.meta.version for key, user in users.items()}
+    sought: Any = spoken.scim.search(models.SearchRequest(start_index=1))
+    assert {each.id: each.meta.version for each in sought.resources if each.id in users} == {
+        key: each.meta.version for key, each in users.items()
+    }
 
     # A version from a list is as good as any: until somebody else writes.
     found = found.popitem()[1]

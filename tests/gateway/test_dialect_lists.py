@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from proxy.gateway.listing import MAX_SEARCH_BYTES
+
 from .client import Answer
 from .legacy import Legacy, answering
 from .serving import route, serving
@@ -295,3 +297,57 @@ async def test_a_search_is_a_read_without_a_tag(shop: Shop) -> None:
         assert (got.status, got.one(b"ETag"), said(got)) == (200, None, {"hits": list(shop.items.values())})
         assert shop.last("POST").body == body
         assert await door.sample("noclobber_unprotected_writes_total") == 0
+
+
+HITS = route("/search", name="search", dialect="body-version", members="/hits", member_key="/items/{body:/id}", post="safe")
+
+
+async def test_what_a_search_finds_has_versions(shop: Shop) -> None:
+    async with serving(shop.port, ITEMS, LIST, HITS) as door:
+        assert (await door.ask(b"PUT", b"/items/1", JSON, body=b'{"name": "c", "version": 1}')).status == 200
+        answer = await door.ask(b"POST", b"/search", JSON, body=b'{"q": 1.50}')
+    assert [hit["version"] for hit in json.loads(answer.body)["hits"]] == [2, 1]
+    assert b"etag" not in answer.names
+    sent = shop.last("POST")
+    assert (sent.body, sent.fields["content-type"]) == (b'{"q": 1.50}', "application/json")
+
+
+async def test_what_a_search_finds_while_it_is_changed_has_its_old_version(shop: Shop) -> None:
+    async with serving(shop.port, ITEMS, LIST, HITS) as door:
+        usual = shop.respond
+        assert usual is not None
+        is_open = True
+
+        async def saving_on_the_way(request: web.BaseRequest, body: bytes) -> web.StreamResponse | None:
+            nonlocal is_open
+            made = await usual(request, body)
+            if request.method == "POST" and is_open and shop.methods().count("POST") > 1:
+                is_open = False
+                assert (await door.ask(b"PUT", b"/items/1", JSON, body=b'{"name": "c", "version": 1}')).status == 200
+            return made
+
+        shop.respond = saving_on_the_way
+        await door.ask(b"POST", b"/search", JSON, body=b"{}")
+        hits = json.loads((await door.ask(b"POST", b"/search", JSON, body=b"{}")).body)["hits"]
+        assert not is_open
+        assert all(hit["version"] == 1 for hit in hits if hit["name"] == "a")
+        refused = await door.ask(b"PUT", b"/items/1", JSON, body=b'{"name": "d", "version": 1}')
+    assert refused.status == 409
+
+
+async def test_a_search_that_fails_says_so(shop: Shop) -> None:
+    async with serving(shop.port, ITEMS, LIST, HITS) as door:
+        too_large = await door.ask(b"POST", b"/search", JSON, body=b" " * (MAX_SEARCH_BYTES + 1))
+        assert too_large.status == 413
+        shop.respond = answering(400, b'{"error": "no query"}', Content_Type="application/json")
+        refused = await door.ask(b"POST", b"/search", JSON, body=b"{}")
+        assert (refused.status, refused.body) == (400, b'{"error": "no query"}')
+
+
+async def test_different_searches_of_one_url_are_different_lists(shop: Shop) -> None:
+    async with serving(shop.port, ITEMS, LIST, HITS) as door:
+        for query in (b'{"q": 1}', b'{"q": 2}', b'{"q": 1}'):
+            hits = json.loads((await door.ask(b"POST", b"/search", JSON, body=query)).body)["hits"]
+            assert [hit["version"] for hit in hits] == [1, 1]
+    # What was found the last time was asked of the store in advance; what was not is fetched twice.
+    assert [asked.body for asked in shop.asked] == [b'{"q": 1}', b'{"q": 1}', b'{"q": 2}', b'{"q": 2}', b'{"q": 1}']
