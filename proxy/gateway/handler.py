@@ -23,8 +23,8 @@ from .arrival import Arrivals, RoutedRules
 from .events import AccessLog
 from .exchange import Exchange
 from .limits import Refusal, Refuse, uncounted
-from .reading import Reading, backend_failed
-from .refusing import refuse
+from .reading import Reading
+from .refusing import backend_failed, refuse
 from .reply import Reply, problem, send
 from .rules import ScimRole
 from .scim import Bulk, with_versions_supported
