@@ -175,7 +175,7 @@ class _Job:
         self._request_id = request_id
         self._fields = bulk.fields_of(request, self._request_id)
         self._base = exchange.target.path.rpartition(b"/")[0].decode("latin-1")
-        self._root = f"{request.scheme}://{(exchange.fields.host or b'').decode('latin-1')}{self._base}"
+        self._root = f"{_scheme(exchange) or request.scheme}://{(exchange.fields.host or b'').decode('latin-1')}{self._base}"
         self._keys = [value for name, value in request.raw_headers if name.lower() == b"idempotency-key"]
 
     async def run(self) -> bytes:
@@ -220,6 +220,15 @@ class _Job:
     def _failed(self, operation: Operation, status: int, detail: str, scim_type: str = "") -> Result:
         location = self._root + operation.path if operation.path and operation.method != "POST" else ""
         return Result(status, location, "", error_document(status, detail, scim_type))
+
+
+def _scheme(exchange: Exchange) -> str:
+    """The scheme that the client speaks, as the backend is told it; empty where it is not."""
+    for line in exchange.added.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"x-forwarded-proto":
+            return value.partition(b",")[0].strip().lower().decode("latin-1")
+    return ""
 
 
 async def _hear(reply: Reply) -> _Heard:

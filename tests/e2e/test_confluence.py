@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -228,3 +229,10 @@ def test_what_changes_before_the_library_asks_for_the_number_nobody_can_see(back
 def test_everything_else_goes_through_as_it_is(noclobber: int, backend: int) -> None:
     for path in ("/rest/api/space", "/rest/api/content/65537/label"):
         assert ask(noclobber, "GET", path).body == ask(backend, "GET", path).body
+
+
+def test_the_example_s_client_appends_its_line(noclobber: int, backend: int, page: str) -> None:
+    command = [sys.executable, str(EXAMPLE / "client.py"), f"http://127.0.0.1:{noclobber}", "--page", page, "--line", "One more."]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said == "Updated to version 2\n"
+    assert text(backend, page) == "<p>First draft.</p><p>One more.</p>"

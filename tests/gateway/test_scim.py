@@ -290,6 +290,12 @@ async def test_each_operation_is_sent_for_the_client_and_as_what_it_is(door: Doo
     assert "content-type" not in provider.last("DELETE").fields
 
 
+async def test_a_location_has_the_scheme_that_the_client_speaks(provider: Legacy) -> None:
+    async with serving(provider.port, *ROUTES, **SHORT, server__trusted_proxies="127.0.0.1") as door:
+        [result] = await bulk(door, put("/Users/1", "mine"), lines=(b"X-Forwarded-Proto: https",))
+    assert result["location"] == "https://api.example/v2/Users/1"
+
+
 async def test_operations_are_counted_as_requests_of_their_routes(door: Door, provider: Legacy) -> None:
     await bulk(door, put("/Users/1", "mine"), put("/Users/1", "mine", version='"no"'))
     assert await door.sample("noclobber_requests_total", route="resource", method="PUT") == 2
