@@ -121,7 +121,7 @@ def _resource(exchange: Exchange, routed: RoutedRules) -> Iterator[str]:
         yield _line("resource", f"{_text(exchange.key)} (digest {key_digest(exchange.key)})")
         yield from (_line("changes too", f"{_text(key)} (digest {key_digest(key)})") for key in exchange.other_keys)
     else:
-        yield _line("resource", "not known: the body does not name it, or not what else is changed")
+        yield _line("resource", "not known: the body does not name it or what else is changed, or was not asked for any more")
     if exchange.view:
         yield _line("looked at", _text(exchange.view))
     yield _line("strategy", rules.strategy.value)
