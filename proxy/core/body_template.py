@@ -15,7 +15,7 @@ from enum import Enum
 
 NAMES = frozenset({
     "type", "status", "title", "detail", "next", "path", "url", "route", "current_tag", "client_tag", "current_version", "client_version",
-    "representation",
+    "representation", "changes",
 })  # fmt: skip
 """What a template may name: `Values` says what each is."""
 
@@ -44,7 +44,7 @@ Values = Mapping[str, Value]
 `status` is the answer's; `type`, `title`, `detail` and `next` are those of the problem document it would be otherwise; `path` is the
 target's, `url` has its query too; `route` is the route's name. `current_tag` and `client_tag` are tags as fields have them, with quotes;
 `current_version` and `client_version` are numbers where the route's versions are, else tags without quotes. `representation` is what
-stands.
+stands, and `changes` the patch (RFC 6902) that makes it of what the client had.
 """
 
 

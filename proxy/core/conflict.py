@@ -1,6 +1,7 @@
 """What noclobber itself says to a client: problem documents (RFC 9457) that name what was read, what stands, and what to do next."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -85,6 +86,12 @@ def problem_document(
     if current is not None:
         members["currentTag"] = bytes(current).decode("latin-1")
     return json.dumps(members, ensure_ascii=True).encode("ascii")
+
+
+def with_members(document: bytes, members: Mapping[str, bytes | None]) -> bytes:
+    """A document with further members, given as JSON text; None: left out."""
+    further = b"".join(b", %b: %b" % (json.dumps(name).encode("ascii"), text) for name, text in members.items() if text is not None)
+    return document[:-1] + further + b"}" if further else document
 
 
 def _text(value: bytes) -> str:

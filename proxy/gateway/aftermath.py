@@ -30,6 +30,8 @@ class Aftermath:
         self._remembered = remembered
         self._representations = representations
         self._faults = faults
+        # What the new state looks like, where that was kept.
+        self.content: bytes | None = None
 
     async def tag(self, heard: Heard, sighting: Sighting | None) -> EntityTag | None:
         """The tag of what stands now, None where it cannot be had. `sighting` is what was seen before the write, if anything was."""
@@ -68,6 +70,7 @@ class Aftermath:
             return None
         if self._faults is not None:
             await self._faults.reach(Point.READ)
+        self.content = seen.content
         return seen
 
     async def _doubt(self, tag: EntityTag, sighting: Sighting | None) -> EntityTag | None:

@@ -70,8 +70,7 @@ class Attempt:
         self._may_be_sent = False
         self._is_told = False
         self._in_doubt = lease.why is not None
-        # What an unconditional write on an observed route replaces, unseen by its sender.
-        self._overwritten: EntityTag | None = None
+        self._overwritten: EntityTag | None = None  # By an unconditional write on an observed route, and unseen by its sender.
         is_counted = exchange.rules.strategy is Strategy.REVISION
         self._counting = Counting(exchange, lease) if is_counted and not isinstance(lease, NoLease) else None
         if is_disproved(lease.version):
@@ -276,9 +275,11 @@ class Attempt:
         exchange = self._exchange
         exchange.outcome = Outcome.APPLIED.value
         tag: EntityTag | None = None
+        content: bytes | None = None
         if heard.is_whole:
             aftermath = Aftermath(exchange, self._body, self._lease.version, self._representations, self._faults)
             tag = await aftermath.tag(heard, sighting)
+            content = aftermath.content
         version = self._version_of(tag)
         if self._counting is not None:
             tag = self._counting.tag_after_commit()
@@ -286,8 +287,7 @@ class Attempt:
             tag = None  # It would be that of the collection, and its maker is told that of what was made.
         lines = []
         # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
-        if tag is not None:
-            self._representations.tell(exchange, tag)
+        self._representations.tell(exchange, tag, content)
         if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
             lines.append(b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag)))
         changed = None if tag is None else await changed_answer(exchange, heard, tag, self._representations.max_tagged_bytes)

@@ -4,6 +4,7 @@ from ..core.conflict import Problem, Received
 from ..core.etag import Wildcard
 from ..core.hops import undo_for_write
 from ..core.json_text import read_json
+from ..core.patch import patch
 from ..core.precondition import IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, Absent, Judgement, Present, Verdict, evaluate
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import is_named, may_be_named
@@ -19,6 +20,9 @@ from .rules import HopTags, Missing, OnAbsent
 
 DATE_TRUST_SECONDS = 2.0
 """A Last-Modified younger than this says nothing yet: a second write in the same second would leave the date as it is."""
+
+
+_BOM = b"\xef\xbb\xbf"
 
 
 def judge(exchange: Exchange, sighting: Sighting, metrics: RouteMetrics) -> Reply | None:
@@ -90,7 +94,16 @@ def _refusal(exchange: Exchange, sighting: Sighting, judgement: Judgement, metri
     metrics.count_conflict("stale")
     exchange.note(IncidentKind.STALE, sighting.tag)
     detail = "What is here now is not what the precondition names: someone else has changed it since."
-    return refuse(exchange, Problem.STALE, detail, received=received, current=sighting.tag, representation=_what_stands(exchange, sighting))
+    shown, changes = _what_stands(exchange, sighting), _changes(sighting)
+    return refuse(exchange, Problem.STALE, detail, received=received, current=sighting.tag, representation=shown, changes=changes)
+
+
+def _changes(sighting: Sighting) -> bytes | None:
+    """What has changed since the version that the client had, where a copy of that is kept."""
+    if sighting.base is None or sighting.content is None:
+        return None
+    old, new = read_json(sighting.base), read_json(sighting.content)
+    return None if old is None or new is None else patch(old, new)
 
 
 def _what_stands(exchange: Exchange, sighting: Sighting) -> bytes | None:
@@ -98,7 +111,7 @@ def _what_stands(exchange: Exchange, sighting: Sighting) -> bytes | None:
     if sighting.content is None or sighting.tag is None:
         return None
     if not exchange.rules.dialect.inject:
-        return None if read_json(sighting.content) is None else sighting.content
+        return None if read_json(sighting.content) is None else sighting.content.removeprefix(_BOM)
     return with_version(exchange.rules.dialect, sighting.content, sighting.tag)
 
 

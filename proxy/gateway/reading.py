@@ -135,6 +135,7 @@ class Reading:
     async def _answer_counted(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
         """Answer under the label that stood before. A range is not cut: an older label may be on a newer body."""
         tag = None if self._labels is None else self._labels.tag(exchange.standing, exchange.rules.numbers)
+        self._representations.tell(exchange, tag)
         held: bytes | Spool = b""
         if tag is not None and names_weakly(exchange.conditions.if_none_match, tag):
             seen: EntityTag | None = None
@@ -236,8 +237,7 @@ class Reading:
         """Answer with what is held, its version written into it where the route's clients look for it there."""
         tag = await tag_of(digest, len(content) if isinstance(content, bytes) else content.size_bytes)
         changed = None
-        if tag is not None:
-            self._representations.tell(exchange, tag)
+        self._representations.tell(exchange, tag, content)
         if tag is not None and has_place(exchange, fields):
             changed = await self._answer_changed(exchange, answer, fields, tag, content)
         return changed or self._answer_held(exchange, answer, fields, tag, content, digest)

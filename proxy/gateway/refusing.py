@@ -11,7 +11,7 @@ from ..core.token import MAX_DIGITS
 from ..errors import Delivery, OriginError, OriginTimeout
 from .exchange import Exchange
 from .reply import RETRY_AFTER_SECONDS, Reply, own_answer, problem
-from .rules import Rules
+from .rules import ConflictDetail, Rules
 
 _STALE = frozenset({Problem.STALE, Problem.EXISTS})
 
@@ -27,12 +27,13 @@ def refuse(
     received: Received | None = None,
     current: EntityTag | None = None,
     representation: bytes | None = None,
+    changes: bytes | None = None,
     retry_after_seconds: float = RETRY_AFTER_SECONDS,
 ) -> Reply:
     """Answer a request with a refusal.
 
-    `current` is the tag that stands, and `representation` what stands, as JSON: both are only to be passed where this client has just been
-    allowed to read the resource. None: not known, or not to be told.
+    `current` is the tag that stands, `representation` what stands, and `changes` the patch that leads there, both as JSON: they are only to
+    be passed where this client has just been allowed to read the resource. None: not known, or not to be told.
     """
     return refuse_at(
         exchange.rules,
@@ -43,6 +44,7 @@ def refuse(
         received=received,
         current=current,
         representation=representation,
+        changes=changes,
         retry_after_seconds=retry_after_seconds,
     )
 
@@ -67,6 +69,7 @@ def refuse_at(
     received: Received | None = None,
     current: EntityTag | None = None,
     representation: bytes | None = None,
+    changes: bytes | None = None,
     retry_after_seconds: float = RETRY_AFTER_SECONDS,
 ) -> Reply:
     """Answer as `refuse` does where there is no exchange yet. `target` None: it has not been read."""
@@ -76,7 +79,9 @@ def refuse_at(
     status = kind.status if own is None else own.status
     form = dialect.problem if own is None or own.body is None else own
     if form is None or form.body is None:
-        return problem(kind, detail, path, received=received, current=shown, retry_after_seconds=retry_after_seconds, status=status)
+        more = {} if rules.conflict_detail is ConflictDetail.NONE else {"current": representation, "changes": changes}
+        seconds = retry_after_seconds
+        return problem(kind, detail, path, received=received, current=shown, retry_after_seconds=seconds, status=status, more=more)
     values: dict[str, Value] = {
         "type": kind.type,
         "status": status,
@@ -91,14 +96,17 @@ def refuse_at(
         "client_tag": None if received is None else _text(received.value),
         "client_version": None if received is None else _version(_unquoted(received.value), rules),
         "representation": None if representation is None else Json(representation),
+        "changes": None if changes is None else Json(changes),
     }
     body = _template(form.body, form.media_type).fill(values)
     return own_answer(kind, status, form.media_type.encode("ascii"), body, current=shown, retry_after_seconds=retry_after_seconds)
 
 
-def shows_what_stands(dialect: Dialect) -> bool:
+def shows_what_stands(rules: Rules) -> bool:
     """Whether the answer to a stale write holds the current representation."""
-    form = dialect.stale
+    if rules.conflict_detail is not ConflictDetail.NONE:
+        return True
+    form = rules.dialect.stale
     return form is not None and form.body is not None and "representation" in _template(form.body, form.media_type).names
 
 

@@ -4,12 +4,12 @@ aiohttp's own response writer deletes bytes that are not UTF-8 from a head, so h
 """
 
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Protocol
 
-from ..core.conflict import Problem, Received, problem_document
+from ..core.conflict import Problem, Received, problem_document, with_members
 from ..core.dates import format_http_date
 from ..core.etag import EntityTag
 from ..core.fields import IN_PLACE, AnswerFields, RequestFields, trailer_lines
@@ -224,10 +224,11 @@ def problem(
     retry_after_seconds: float = RETRY_AFTER_SECONDS,
     lines: Iterable[bytes] = (),
     status: int | None = None,
+    more: Mapping[str, bytes | None] | None = None,
 ) -> Reply:
-    """Answer with a problem document; `current` goes into ETag too. `status` None: the problem's own."""
+    """Answer with a problem document; `current` goes into ETag too. `status` None: the problem's own. `more` are members, as JSON."""
     status = status or kind.status
-    document = problem_document(kind, detail, instance, received, current, status)
+    document = with_members(problem_document(kind, detail, instance, received, current, status), more or {})
     return own_answer(kind, status, _PROBLEM_TYPE, document, current=current, retry_after_seconds=retry_after_seconds, lines=lines)
 
 

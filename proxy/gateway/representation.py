@@ -23,6 +23,7 @@ from ..core.variant import VariantDigest
 from ..core.version import ContentDigest, Digest, Strategy, native_tag
 from ..errors import OriginError
 from ..origin.port import Interim, Origin, OriginAnswer, OriginRequest
+from .copies import Copies, Shown
 from .exchange import Exchange
 from .grants import Grants
 from .history import History
@@ -30,7 +31,7 @@ from .principal import principal_digest
 from .refusing import shows_what_stands
 from .reply import Held as HeldBody
 from .reply import Reply, own_lines
-from .rules import Mode
+from .rules import ConflictDetail, Mode
 from .spool import Spool, SpoolLimits
 
 _logger = logging.getLogger("noclobber")
@@ -67,6 +68,7 @@ class Sighting:
     maker: Backend = Backend.OURS
     own_etag: bytes | None = None
     content: bytes | None = None
+    base: bytes | None = None
 
     @property
     def tag(self) -> EntityTag | None:
@@ -82,6 +84,7 @@ class Representations:
         self.salt: bytes | None = None
         self.grants = Grants()
         self.history = History()
+        self._copies = Copies()
         self.max_tagged_bytes = max_tagged_bytes
         self._disproved: dict[ResourceKey, None] = {}
         self._marked: dict[ResourceKey, None] = {}
@@ -89,11 +92,24 @@ class Representations:
         # One byte over the cap may be taken in before it is noticed that the body is too large to be tagged.
         self.hold_limits = replace(limits, max_bytes=1 << 62)
 
-    def tell(self, exchange: Exchange, tag: EntityTag) -> None:
-        """Note that a client is told tag; on an observed route, which one, so that it shows when it writes on without having seen more."""
+    def tell(self, exchange: Exchange, tag: EntityTag | None, content: bytes | Spool | None = None) -> None:
+        """Note that a client is told tag, with content; on an observed route, which client, so that it shows when it writes on blindly."""
+        if tag is None:
+            return
         self.history.give(exchange.key, tag)
-        if exchange.rules.mode is Mode.OBSERVE and (who := principal_digest(exchange, self.salt)):
+        rules = exchange.rules
+        if rules.mode is Mode.OBSERVE and (who := principal_digest(exchange, self.salt)):
             self.history.see(who, exchange.key, tag)
+        if rules.conflict_detail is ConflictDetail.CHANGES and isinstance(content, bytes):
+            self._copies.keep(Shown(principal_digest(exchange, self.salt), exchange.view or exchange.target.forwarded, tag.opaque), content)
+
+    def _base(self, exchange: Exchange) -> bytes | None:
+        """What the version looked like that a write is based on, where its sender was shown it and a copy is kept."""
+        if exchange.rules.conflict_detail is not ConflictDetail.CHANGES or not isinstance(exchange.named, tuple):
+            return None
+        who, target = principal_digest(exchange, self.salt), exchange.view or exchange.target.forwarded
+        found = (self._copies.find(Shown(who, target, tag.opaque)) for tag in exchange.named)
+        return next((content for content in found if content is not None), None)
 
     def disprove(self, key: ResourceKey) -> None:
         """Note that the backend's own tags of this resource name several states: from now on `auto` takes none of them."""
@@ -213,7 +229,7 @@ class Representations:
             content_tag = await self._skim(exchange, fields, answer)
             return Sighting(self.present(fields, tag, now), True, content_tag=content_tag, maker=self.native_marks(exchange.key))
         digest = self.digest(exchange, fields, answer.content_length)
-        may_be_shown = shows_what_stands(exchange.rules.dialect) or is_own(exchange.replay_key)
+        may_be_shown = shows_what_stands(exchange.rules) or is_own(exchange.replay_key)
         kept = bytearray() if may_be_shown else None
         if exchange.rules.is_told_by_head:
             tag = self.tag_of_head(exchange, answer.fields, fields)
@@ -227,7 +243,8 @@ class Representations:
             answer.abandon()
         own_etag = fields.etags[0] if len(fields.etags) == 1 else None
         content = None if kept is None or len(kept) > MAX_SHOWN_BYTES else bytes(kept)
-        return Sighting(self.present(fields, tag, now), False, content_tag=tag, own_etag=own_etag, content=content)
+        base = self._base(exchange)
+        return Sighting(self.present(fields, tag, now), False, content_tag=tag, own_etag=own_etag, content=content, base=base)
 
     async def _feed(self, answer: OriginAnswer, digest: Digest | None, kept: bytearray | None) -> int | None:
         """Digest the content, keeping it only where it is asked for; its size, None when it turns out too large to be tagged."""
