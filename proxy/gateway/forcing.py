@@ -40,12 +40,13 @@ def take_override(exchange: Exchange, salt: bytes | None) -> Reply | None:
         exchange.note(IncidentKind.OVERRIDE_REFUSED, reason=reason[:MAX_REASON_CHARS])
         return refuse(exchange, Problem.FORBIDDEN, f"The field {shown} is not for you to use here.")
     exchange.reason = reason[:MAX_REASON_CHARS]
+    set_aside(exchange)
     return None
 
 
 def set_aside(exchange: Exchange) -> None:
     """Leave the preconditions of an overriding write alone, those in its query or its body as well."""
-    if exchange.reason:
+    if exchange.reason and (exchange.waived is None or exchange.conditions is not NO_CONDITIONS):
         exchange.waived, exchange.conditions = exchange.conditions, NO_CONDITIONS
 
 

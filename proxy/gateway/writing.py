@@ -81,7 +81,6 @@ class Writing:
         """Answer a write. What can be judged from the head is judged before the body is asked for."""
         refused = claim_in_query(exchange) if exchange.rules.dialect.token.place is Place.QUERY else None
         refused = refused or take_override(exchange, self._representations.salt)
-        set_aside(exchange)
         refused = let_pass(exchange, refused or self._refuse_by_head(exchange, metrics), metrics)
         if refused is None and exchange.fields.expectations and not observes(exchange):
             refused = await self._refuse_before_the_body(exchange, metrics)
@@ -102,9 +101,8 @@ class Writing:
         except SpoolFailed as failure:
             _logger.error("a body could not be spooled: %s", failure)
             return refuse(exchange, Problem.NO_ROOM, "The body could not be put on disk.")
-        refused = None
-        if not exchange.is_named and not needs_no_lease(exchange):
-            refused = let_pass(exchange, await name_by_body(exchange, body), metrics)
+        is_unnamed = not exchange.is_named and not needs_no_lease(exchange)
+        refused = let_pass(exchange, await name_by_body(exchange, body), metrics) if is_unnamed else None
         if refused is not None:
             if isinstance(body, Spool):
                 body.close()
