@@ -83,11 +83,12 @@ class Scene:
 
 
 @asynccontextmanager
-async def playing(status: int, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> AsyncIterator[Scene]:
+async def playing(status: int, monkeypatch: pytest.MonkeyPatch, routed: str = "", /, **settings: Any) -> AsyncIterator[Scene]:
+    """`routed` is the route as its file has it; empty: one with the defaults."""
     log = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=log, write=lambda _: 0, flush=lambda: None))
     keys: dict[str, Any] = {"log__access": "json", "protocol__lease_wait_seconds": 0.05, **settings}
-    async with Guarded(status) as backend, serving(backend.port, route(), **keys) as door:
+    async with Guarded(status) as backend, serving(backend.port, routed or route(), **keys) as door:
         yield Scene(door, backend, log)
 
 
