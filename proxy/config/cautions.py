@@ -70,9 +70,9 @@ RULES = (
     ),
     _Rule(
         "ignore",
-        lambda route: bool(route.ignore) and route.strategy is not Strategy.JSON,
-        "does nothing without the strategy that reads JSON",
-        'strategy = "json"',
+        lambda route: bool(route.ignore) and route.strategy not in (Strategy.JSON, Strategy.REVISION),
+        "does nothing without a strategy that reads JSON",
+        'strategy = "json", or "revision", which looks for changes from elsewhere',
     ),
     _Rule(
         "field",

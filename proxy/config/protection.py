@@ -17,7 +17,7 @@ class Protection(DialectKeys, frozen=True, kw_only=True):
     ignore: Annotated[
         tuple[str, ...],
         listed(
-            "With json: what does not count as a change; * stands for every member of an array or object.",
+            "With json, and where revision looks for changes from elsewhere: what is no change; * is every member of an array or object.",
             "A place that users edit: their changes overwrite each other.",
             'JSON Pointers, as in ["/serverTime", "/items/*/viewed"]',
             check_inject,

@@ -179,8 +179,9 @@ class Representations:
             return None
         if length is not None and length > self.max_tagged_bytes:
             return None
-        if strategy is Strategy.JSON and is_json(fields.content_type):
-            return JsonDigest(self.salt, exchange.key, fields.coding, self.max_tagged_bytes, exchange.rules.ignored)
+        ignored = exchange.rules.ignored
+        if (strategy is Strategy.JSON or (ignored and strategy is Strategy.REVISION)) and is_json(fields.content_type):
+            return JsonDigest(self.salt, exchange.key, fields.coding, self.max_tagged_bytes, ignored)
         source = exchange.rules.field
         if strategy is Strategy.FIELD and source is not None:
             now = _time_of(fields)

@@ -49,9 +49,9 @@ class Rules:
     """The settings of one route.
 
     `naming` None: its resources are known by their paths. `changes` are the resources that a write changes too, `representation` the
-    path that shows a resource where its own does not, `member` which resource a member of a list is. `ignored` belongs to the strategy
-    json, `field` to field; `numbers` is the version of a resource that is first seen where versions are plain numbers, None where they
-    are tags. `override_field` (in lower case) empty: nobody may force a write. `apply_delay_seconds` is D: how long after it was
+    path that shows a resource where its own does not, `member` which resource a member of a list is. `ignored` belongs to the strategies
+    json and revision, `field` to field; `numbers` is the version of a resource that is first seen where versions are plain numbers, None
+    where they are tags. `override_field` (in lower case) empty: nobody may force a write. `apply_delay_seconds` is D: how long after it was
     abandoned a write may still be applied. `write_timeout_seconds` and `lease_wait_seconds` None: those of all routes.
     """
 

@@ -11,6 +11,7 @@ from tests.servers import RedisServer
 from .client import Answer
 from .legacy import Legacy, answering, waiting_for
 from .serving import SHORT, Door, route, serving, until
+from .volatile import Volatile
 
 REVISION = route(strategy="revision")
 TRUSTING = route(strategy="revision", verify="trust-store", writers="proxy-only")
@@ -72,6 +73,17 @@ async def test_a_change_from_outside_makes_the_writer_stale_and_burns_the_number
         again = await door.ask(b"GET", b"/doc")
         assert number(again) == 2
         assert (await put(door, again.etag, b"two")).status == 204
+
+
+async def test_what_is_ignored_is_no_change_from_outside(legacy: Legacy) -> None:
+    backend = Volatile({"title": "one"})
+    legacy.respond = backend.respond()
+    async with serving(legacy.port, route(strategy="revision", ignore=["/serverTime", "/meta/lastViewed"])) as door:
+        tag = (await put(door, await door.tag(), b'{"title": "two"}')).etag
+        assert (await put(door, tag, b'{"title": "three"}')).status == 200
+        tag = await door.tag()
+        backend.state["title"] = "from outside"
+        assert (await put(door, tag, b'{"title": "four"}')).status == 412
 
 
 async def test_a_store_that_is_trusted_is_asked_and_the_backend_is_not(legacy: Legacy) -> None:
