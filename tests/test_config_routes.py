@@ -107,6 +107,7 @@ def route(name: str, path: str, *lines: str) -> str:
 
 
 REVISION = 'strategy = "revision"'
+GROUP = 'representation = "/a"\ngroup = "g"'
 
 # What stands in the file -> the line and key of each warning, and a word of it.
 CAUTIONS: dict[str, tuple[str, list[str]]] = {
@@ -148,6 +149,11 @@ CAUTIONS: dict[str, tuple[str, list[str]]] = {
     "a version beside what tells resources apart": (route("a", "/a", 'token = "query:v"', 'query = ["id"]'), []),
     "members nowhere": (route("a", "/a", 'member_key = "/a/{body:/id}"'), ["4: route[0].member_key: names the members of a list"]),
     "a group of other things": (route("a", "/a/{id}", 'group = "g"'), ["4: route[0].group: makes the lock common, and not the version"]),
+    "a group that nothing shows whole": (
+        route("a", "/a/{id}", REVISION, 'group = "g"'),
+        ["5: route[0].group: has several URLs, and nothing says which"],
+    ),
+    "a group that is only read": (route("a", "/a/{id}", REVISION, 'group = "g"', 'methods = ["GET"]'), []),
     "a query beside a key": (
         route("a", "/a", REVISION, 'key = "{query:id}"', 'query = ["id"]'),
         ["6: route[0].query: does nothing beside"],
@@ -161,11 +167,11 @@ CAUTIONS: dict[str, tuple[str, list[str]]] = {
         ["7: route[0].first_version: begins anew with every start"],
     ),
     "one path by two keys": (
-        route("a", "/a/{id}", REVISION, 'group = "g"', 'methods = ["GET"]') + route("b", "/{x}/{y}", REVISION),
-        ["9: route[1].path: leads to resources of the route in line 1 too, by other methods, with another key"],
+        route("a", "/a/{id}", REVISION, GROUP, 'methods = ["GET"]') + route("b", "/{x}/{y}", REVISION),
+        ["10: route[1].path: leads to resources of the route in line 1 too, by other methods, with another key"],
     ),
     "one path by two keys, of which one takes what is left": (
-        route("a", "/a/go", REVISION, 'group = "g"', 'methods = ["POST"]')
+        route("a", "/a/go", REVISION, GROUP, 'methods = ["POST"]')
         + route("b", "/a/go", "guarded = false")
         + route("c", "/a/{y}", REVISION),
         [],
@@ -179,7 +185,7 @@ CAUTIONS: dict[str, tuple[str, list[str]]] = {
         ["8: route[1].path: leads to resources of the route in line 1 too, by other methods, with other spellings of one path"],
     ),
     "one path by one key": (
-        route("a", "/a/{id}", REVISION, 'group = "g"', 'methods = ["GET"]') + route("b", "/a/{job}", REVISION, 'group = "g"'),
+        route("a", "/a/{id}", REVISION, GROUP, 'methods = ["GET"]') + route("b", "/a/{job}", REVISION, GROUP),
         [],
     ),
     "two hosts": (route("a", "/a", 'host = "x"', 'methods = ["GET"]', 'strategy = "json"') + route("b", "/a", 'host = "y"'), []),
@@ -188,8 +194,7 @@ CAUTIONS: dict[str, tuple[str, list[str]]] = {
         [],
     ),
     "an action on what its body names": (
-        route("a", "/a/lock", REVISION, 'group = "g"', 'key = "{body:/id}"', 'methods = ["POST"]')
-        + route("b", "/a/{id}", REVISION, 'group = "g"'),
+        route("a", "/a/lock", REVISION, GROUP, 'key = "{body:/id}"', 'methods = ["POST"]') + route("b", "/a/{id}", REVISION, GROUP),
         [],
     ),
     "a list and what creates its members": (
@@ -197,9 +202,8 @@ CAUTIONS: dict[str, tuple[str, list[str]]] = {
         [],
     ),
     "a group with two strategies": (
-        route("a", "/a/{id}", REVISION, 'group = "g"')
-        + route("b", "/b/{id}", REVISION, 'group = "g"', "first_version = 1", 'compare = "bare"'),
-        ["10: route[1].group: has another strategy than the route in line 1"],
+        route("a", "/a/{id}", REVISION, GROUP) + route("b", "/b/{id}", REVISION, GROUP, "first_version = 1", 'compare = "bare"'),
+        ["12: route[1].group: has another strategy than the route in line 1"],
     ),
 }
 

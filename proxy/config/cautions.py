@@ -7,7 +7,7 @@ from ..core.alias import Query
 from ..core.dialect import Compare, Post, Written
 from ..core.naming import Source
 from ..core.version import Strategy
-from .choices import OnStoreLoss
+from .choices import OnStoreLoss, Verify
 from .keys import shown, shown_setting
 from .mistakes import Place
 from .overlap import Patterns, with_head
@@ -135,6 +135,12 @@ RULES = (
         'strategy = "revision"',
     ),
     _Rule(
+        "group",
+        lambda route: _is_looked_at(route) and not route.representation,
+        "has several URLs, and nothing says which of them shows the whole: changes around noclobber are not seen",
+        'representation beside it, or writers = "proxy-only" where that is so',
+    ),
+    _Rule(
         "query",
         lambda route: route.naming is not None and route.query is not Query.IGNORED,
         "does nothing beside group or key",
@@ -205,6 +211,13 @@ def _of_pairs(built: Sequence[tuple[Section, Route]]) -> Iterator[Caution]:
                 # One is enough to look at the route: a last one for everything meets all others.
                 break
         earlier.add(route.pattern, (section, route))
+
+
+def _is_looked_at(route: Route) -> bool:
+    """Whether the resources of a route are one with those of others, and looked at before a write."""
+    is_counted = bool(route.group) and route.guarded and route.strategy is Strategy.REVISION
+    has_writes = not route.methods or bool({*route.methods} - {"GET", "HEAD"})
+    return is_counted and has_writes and route.verify is Verify.ALWAYS and route.post is Post.ACTION
 
 
 def _is_named_by_body(route: Route) -> bool:
