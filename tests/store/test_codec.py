@@ -26,6 +26,7 @@ RECORD = st.builds(
     unknown_since=st.none() | st.floats(-1e12, 1e12),
     operation=LATIN_1,
     last=st.builds(Commit, TEXT, COUNT, TEXT, LATIN_1),
+    is_lasting=st.booleans(),
 )
 
 WHOLE = [1, "l", "e", 1, "v", 2, "o", 5.0, "op", "by", 3, "k", "r", "key"]
@@ -73,6 +74,14 @@ def test_the_sample_that_is_damaged_below_is_whole() -> None:
     assert decode(b"1" + orjson.dumps(WHOLE), 9.0) == Record(
         State.PENDING, "l", "e", 1, Version("v"), 2, "o", 9.0, 5.0, "op", Commit("by", 3, "k", "r"), "key"
     )
+
+
+def test_the_format_says_whether_a_record_is_to_last() -> None:
+    """What an older noclobber wrote is read as it was meant; what is to last is written such that an older one refuses it."""
+    for layout, is_lasting in ((b"1", False), (b"2", True)):
+        record = decode(layout + orjson.dumps(WHOLE), 9.0)
+        assert record.is_lasting is is_lasting
+        assert encode(record)[:1] == layout
 
 
 @pytest.mark.parametrize("blob", DAMAGE.values(), ids=DAMAGE)
