@@ -13,7 +13,10 @@ from ..core.json_text import Document, read_json
 from ..core.pointer import NOTHING, Pointer, write_pointer
 from ..core.token import also_named, read_query, read_value
 from .exchange import Exchange
+from .forcing import set_aside
 from .injecting import THREAD_BYTES, says_json
+from .judging import lacks_a_state, required
+from .metrics import RouteMetrics
 from .refusing import refuse
 from .reply import Reply
 from .spool import Spool
@@ -26,7 +29,21 @@ def claim_in_query(exchange: Exchange) -> Reply | None:
     return None if found is None else _claim(exchange, f"query:{dialect.token.name}", *found)
 
 
-async def claim_in_body(exchange: Exchange, body: bytes | Spool | None, max_bytes: int) -> Reply | bytes | Spool | None:
+async def claimed_body(
+    exchange: Exchange, body: bytes | Spool | None, max_bytes: int, metrics: RouteMetrics
+) -> Reply | bytes | Spool | None:
+    """The body as the backend is to have it, and a look at the version in it; a reply where that forbids the write already."""
+    dialect = exchange.rules.dialect
+    if dialect.token.place is not Place.BODY and not dialect.inject:
+        return body
+    claimed = await _claim_in_body(exchange, body, max_bytes)
+    set_aside(exchange)
+    if not isinstance(claimed, Reply) and lacks_a_state(exchange):
+        return required(exchange, metrics)
+    return claimed
+
+
+async def _claim_in_body(exchange: Exchange, body: bytes | Spool | None, max_bytes: int) -> Reply | bytes | Spool | None:
     """Take the version in the body for a precondition, if the dialect has it there. Return the body as the backend is to have it.
 
     A reply where the version cannot be read, or a body that may hold it is larger than `max_bytes`. A body that is not JSON holds none.

@@ -8,6 +8,7 @@ from ..core.patch import patch
 from ..core.precondition import IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, Absent, Judgement, Present, Verdict, evaluate
 from ..core.record import NOT_KNOWN, Version
 from ..core.version import is_named, may_be_named
+from .creating import makes_member
 from .exchange import Exchange
 from .incident import IncidentKind
 from .injecting import with_version
@@ -50,6 +51,12 @@ def judge(exchange: Exchange, sighting: Sighting, metrics: RouteMetrics) -> Repl
         # Nothing was sent, and the client may safely know that: a 500 of the verifying GET would leave it in doubt.
         return refuse(exchange, Problem.NOT_SENT, "The backend could not show what stands.")
     return refusal
+
+
+def lacks_a_state(exchange: Exchange) -> bool:
+    """Whether a write names no state where the route asks for one."""
+    is_left_out = not exchange.names_a_state and exchange.waived is None
+    return is_left_out and exchange.rules.missing is Missing.REQUIRE and not makes_member(exchange)
 
 
 def required(exchange: Exchange, metrics: RouteMetrics) -> Reply:

@@ -17,13 +17,13 @@ from ..core.record import Version
 from ..core.version import Strategy, version_of
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from .attempt import Attempt
-from .claiming import claim_in_body, claim_in_query
+from .claiming import claim_in_query, claimed_body
 from .conflicts import ConflictLog
 from .counting import labelled, shows_something
 from .creating import Creating, KeyAt, makes_member, needs_no_lease
 from .exchange import METHODS_WITH_BODY, Exchange
-from .forcing import account, set_aside, take_override
-from .judging import is_likely_stale, judge, required
+from .forcing import account, take_override
+from .judging import is_likely_stale, judge, lacks_a_state, required
 from .labels import Labels
 from .lease import Leases
 from .limits import Refusal, Refuse, uncounted
@@ -35,7 +35,7 @@ from .refusing import refuse
 from .replay import has_a_key, idempotency_keys, is_recorded, own_write_key, replay, replay_key
 from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply
 from .representation import Representations
-from .rules import Missing, OnStoreLoss, OwnWrite
+from .rules import OnStoreLoss, OwnWrite
 from .several import Keys, begin_all, end_turns, keys_of, take_turns
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks
@@ -110,7 +110,7 @@ class Writing:
         keys = idempotency_keys(exchange)
         if len(keys) == 1 and keys[0]:
             exchange.replay_key = await replay_key(exchange, keys[0], body)
-        claimed = await self._claim(exchange, body, metrics)
+        claimed = await claimed_body(exchange, body, self._representations.max_tagged_bytes, metrics)
         if isinstance(claimed, Reply):
             claimed = let_pass(exchange, claimed, metrics) or body
         if claimed is not body and isinstance(body, Spool):
@@ -142,7 +142,7 @@ class Writing:
         keys = idempotency_keys(exchange)
         if len(keys) > 1 or b"" in keys:
             return refuse(exchange, Problem.BAD_REQUEST, "There must be one Idempotency-Key, and it must not be empty.")
-        if exchange.rules.dialect.token.place is not Place.BODY and _lacks_a_state(exchange):
+        if exchange.rules.dialect.token.place is not Place.BODY and lacks_a_state(exchange):
             return required(exchange, metrics)
         if (exchange.body.size_bytes or 0) > self._body_limits.max_bytes:
             return self._too_large(exchange, self._body_limits.max_bytes)
@@ -163,17 +163,6 @@ class Writing:
     def _too_large(self, exchange: Exchange, limit_bytes: int) -> Reply:
         self._refuse(Refusal.BODY)
         return refuse(exchange, Problem.TOO_LARGE, f"The body is larger than {limit_bytes} bytes.")
-
-    async def _claim(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply | bytes | Spool | None:
-        """The body as the backend is to have it, and a look at the version in it; a reply where that forbids the write already."""
-        dialect = exchange.rules.dialect
-        if dialect.token.place is not Place.BODY and not dialect.inject:
-            return body
-        claimed = await claim_in_body(exchange, body, self._representations.max_tagged_bytes)
-        set_aside(exchange)
-        if not isinstance(claimed, Reply) and _lacks_a_state(exchange):
-            return required(exchange, metrics)
-        return claimed
 
     async def _take_body(self, exchange: Exchange) -> bytes | Spool | None:
         """Have the body whole before the lease is taken: a slow client never holds one."""
@@ -327,11 +316,6 @@ class Writing:
             return replay(lease.result)
         exchange.found = lease.snapshot.record
         return await Attempt(exchange, body, lease, self._representations, metrics).run()
-
-
-def _lacks_a_state(exchange: Exchange) -> bool:
-    is_left_out = not exchange.names_a_state and exchange.waived is None
-    return is_left_out and exchange.rules.missing is Missing.REQUIRE and not makes_member(exchange)
 
 
 def _in_flight(exchange: Exchange, seconds: float = RETRY_AFTER_SECONDS) -> Reply:
