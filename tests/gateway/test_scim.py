@@ -211,6 +211,31 @@ async def test_a_write_under_way_elsewhere_is_waited_for(door: Door, provider: L
     assert provider.methods().count("PUT") == 1
 
 
+async def test_of_writers_that_fight_for_two_counters_none_loses_a_step(door: Door, provider: Legacy) -> None:
+    steps, paths = 4, ("/Users/1", "/Users/2")
+    for path in paths:
+        provider.documents["/v2" + path] = user("0")
+
+    async def count(reverse: bool) -> None:
+        """Add steps to both counters, those that were refused once more, in the one order or the other."""
+        left = dict.fromkeys(reversed(paths) if reverse else paths, steps)
+        while left:
+            operations = []
+            for path in left:
+                answer = await door.ask(b"GET", b"/v2" + path.encode())
+                value = int(json.loads(answer.body)["userName"])
+                operations.append(put(path, str(value + 1), version=answer.etag.decode()))
+            for path, result in zip(list(left), await bulk(door, *operations), strict=True):
+                assert result["status"] in ("204", "412")
+                left[path] -= result["status"] == "204"
+            left = {path: number for path, number in left.items() if number}
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(4):
+            group.create_task(count(bool(number % 2)))
+    assert [json.loads(provider.documents["/v2" + path])["userName"] for path in paths] == [str(4 * steps)] * 2
+
+
 # ---- Bulk: what becomes of operations ----------------------------------------------------------------------------------------------------
 
 
