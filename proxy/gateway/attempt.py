@@ -31,7 +31,7 @@ from .judging import judge
 from .lease import Lease
 from .metrics import RouteMetrics
 from .points import Point
-from .reflected import reflection
+from .reflected import reflection, settled
 from .refusing import refuse
 from .replay import result_of
 from .reply import OUTCOME_UNKNOWN, Reply, trailers_of
@@ -148,7 +148,8 @@ class Attempt:
         if self._counting is not None:
             sighting = self._counting.sight(sighting)
         if self._lease.why is Why.RETRIED and (reply := await reflection(exchange, self._body, sighting)) is not None:
-            return sighting, await self._settle(reply, sighting)
+            self._is_told = True
+            return sighting, await settled(exchange, self._lease, self._version_to_confirm(sighting), reply, self._metrics)
         return sighting, let_pass(exchange, judge(exchange, sighting, self._metrics), self._metrics)
 
     def _trusts_the_store(self) -> bool:
@@ -322,19 +323,6 @@ class Attempt:
                 return  # The record stays unknown: the next writer looks again.
         else:
             await self._tell(Kind.MARK)
-
-    async def _settle(self, reply: Reply, sighting: Sighting) -> Reply:
-        """What was in doubt is this write itself, and stands: say so, and tell the client."""
-        self._is_told = True
-        try:
-            answer = await self._lease.confirm(Kind.SETTLE, self._version_to_confirm(sighting))
-        except StoreError:
-            answer = Fenced()
-        if isinstance(answer, Fenced):
-            return refuse(self._exchange, Problem.OUTCOME_UNKNOWN, "The write was applied, but not recorded.")
-        self._exchange.outcome = "replayed"
-        self._metrics.own_writes.inc()
-        return reply
 
     async def _tell(self, kind: Kind, version: Version = NOT_KNOWN, replay_key: str = "", result: str = "") -> bool:
         """Put the end of this attempt down. False: the record is another's by now, or the store cannot be reached."""

@@ -7,15 +7,24 @@ of the very write whose outcome is unknown (core/event.py: Why.RETRIED), where t
 import asyncio
 from collections.abc import Mapping
 
+from ..core.conflict import Problem
+from ..core.event import Fenced, Kind
 from ..core.json_text import read_json
+from ..core.record import Version
 from ..core.version import is_named, version_of
+from ..errors import StoreError
 from .exchange import Exchange
 from .injecting import THREAD_BYTES, aside
+from .lease import Lease
+from .metrics import RouteMetrics
+from .refusing import refuse
 from .replay import OUTCOME_REPLAYED
 from .reply import Reply
 from .representation import Sighting
 from .rules import OwnWrite
+from .several import Several
 from .spool import Spool
+from .unprotected import NoLease
 
 _METHODS = frozenset({b"PUT", b"PATCH"})
 
@@ -36,6 +45,19 @@ async def reflection(exchange: Exchange, body: bytes | Spool | None, sighting: S
     shown = await aside(dialect, content, tag) if dialect.inject else content
     lines = [b"Content-Type: application/json\r\n", b"Cache-Control: no-store\r\n", b"ETag: %b\r\n" % bytes(dialect.shown(tag))]
     return Reply(200, b"", [*lines, OUTCOME_REPLAYED], content if shown is None else shown, is_own=True)
+
+
+async def settled(exchange: Exchange, lease: Lease | Several | NoLease, version: Version, reply: Reply, metrics: RouteMetrics) -> Reply:
+    """Put down that what was in doubt stands, as version, and give the reply: its tag is that of the settled record."""
+    try:
+        answer = await lease.confirm(Kind.SETTLE, version)
+    except StoreError:
+        answer = Fenced()
+    if isinstance(answer, Fenced):
+        return refuse(exchange, Problem.OUTCOME_UNKNOWN, "The write was applied, but not recorded.")
+    exchange.outcome = "replayed"
+    metrics.own_writes.inc()
+    return reply
 
 
 def is_reflected(sent: bytes, standing: bytes) -> bool:

@@ -248,10 +248,8 @@ class Writing:
     async def _look_unless_own(self, exchange: Exchange, metrics: RouteMetrics) -> Reply | None:
         """`_look`, unless it may be this very write that made its tag stale: the lease tells what became of that."""
         if exchange.replay_key:
-            try:
-                if is_recorded(await self._leases.store.load(exchange.store_key), exchange.replay_key):
-                    return None
-            except StoreError:
+            standing = await self._labels.standing(exchange.store_key)
+            if standing is None or is_recorded(standing, exchange.replay_key):
                 return None
         return await self._look(exchange, metrics)
 

@@ -10,6 +10,8 @@ from aiohttp import web
 from proxy.core.event import Begin, TakenOver, Why
 from proxy.core.record import Commit, Record, Snapshot, State
 from proxy.core.write import Phase, phase_at_begin, step
+from proxy.errors import StoreUnavailable
+from proxy.gateway.points import Point
 from proxy.gateway.reflected import is_reflected
 from proxy.gateway.replay import MAX_OWN_BYTES
 
@@ -281,6 +283,32 @@ async def test_whatever_else_came_of_it_is_a_conflict(legacy: Legacy, standing: 
         assert (await failed_and_retried(legacy, door, standing, *lines)).status == 409
     assert legacy.methods().count("PUT") == 1
     assert legacy.documents["/doc"] == standing
+
+
+class ConfirmsLost:
+    """Faults: as long as `away`, the store is not reached with a CONFIRM."""
+
+    away = True
+
+    async def reach(self, point: Point) -> None:
+        """Called where a write may wait."""
+        if self.away and point is Point.CONFIRM:
+            raise StoreUnavailable("away")
+
+    def reach_gate(self) -> None:
+        """Called when the send gate opens."""
+
+
+async def test_it_is_not_told_before_the_record_is_settled(legacy: Legacy) -> None:
+    """The tag that goes with it would name another state, were one to come before the doubt is settled."""
+    faults = ConfirmsLost()
+    async with serving(legacy.port, DOUBTFUL, faults=faults, protocol__lease_seconds=0.4, protocol__margin_seconds=0.1) as door:
+        again = await failed_and_retried(legacy, door, b'{"n": 1}', ANA)
+        assert (again.status, again.one(b"Noclobber-Outcome"), again.one(b"ETag")) == (504, b"unknown", None)
+        faults.away = False
+        third = await door.ask(b"PUT", b"/doc", ANA, JSON, body=SENT)
+        assert (third.status, third.one(b"Noclobber-Outcome"), third.etag) == (200, b"replayed", b'"2"')
+    assert legacy.methods().count("PUT") == 1
 
 
 async def test_where_the_route_does_not_say_so_it_is_a_conflict(legacy: Legacy) -> None:
