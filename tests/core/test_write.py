@@ -311,19 +311,24 @@ def test_only_a_settled_record_replays() -> None:
 # ---- revisions ---------------------------------------------------------------------------------------------------------------------
 
 BURNS = {
-    "the remembered state stands": (MY_DOUBT, V7, 7),
-    "another state stands": (MY_DOUBT, V8, 8),
-    "what stands is not known": (MY_DOUBT, NOT_KNOWN, 8),
-    "nothing was remembered": (MY_DOUBT._replace(version=NOT_KNOWN), V7, 8),
-    "nothing was remembered, nothing is known": (MY_DOUBT._replace(version=NOT_KNOWN), NOT_KNOWN, 8),
-    "the remembered state, of another epoch": (MY_DOUBT._replace(epoch=LOST_EPOCH), V7, 8),
+    "the remembered state stands": (MY_DOUBT, V7, 0, 7),
+    "another state stands": (MY_DOUBT, V8, 0, 8),
+    "what stands is not known": (MY_DOUBT, NOT_KNOWN, 0, 8),
+    "nothing was remembered": (MY_DOUBT._replace(version=NOT_KNOWN), V7, 0, 8),
+    "nothing was remembered, nothing is known": (MY_DOUBT._replace(version=NOT_KNOWN), NOT_KNOWN, 0, 8),
+    "the remembered state, of another epoch, nothing lost": (MY_DOUBT._replace(epoch=LOST_EPOCH), V7, 0, 7),
+    "another state, of another epoch, nothing lost": (MY_DOUBT._replace(epoch=LOST_EPOCH), V8, 0, 8),
+    "the remembered state, of another epoch, below the floor": (MY_DOUBT._replace(epoch=LOST_EPOCH), V7, 50, 50),
+    "the remembered state, of another epoch, above the floor": (MY_DOUBT._replace(epoch=LOST_EPOCH), V7, 5, 8),
 }
 
 
 @pytest.mark.parametrize("event", [PROCEED, SETTLE], ids=["proceed", "settle"])
-@pytest.mark.parametrize(("record", "version", "revision"), BURNS.values(), ids=BURNS)
-def test_a_doubt_burns_the_number_unless_the_same_state_stands(record: Record, version: Version, revision: int, event: Confirm) -> None:
-    confirmed, _, answer = step(at(record), Confirm("me", 4, event.kind, version, 5.0))
+@pytest.mark.parametrize(("record", "version", "floor", "revision"), BURNS.values(), ids=BURNS)
+def test_a_doubt_burns_the_number_unless_the_same_state_stands(
+    record: Record, version: Version, floor: int, revision: int, event: Confirm
+) -> None:
+    confirmed, _, answer = step(at(record)._replace(floor=floor), Confirm("me", 4, event.kind, version, 5.0))
     assert confirmed is not None
     assert (confirmed.revision, confirmed.version, confirmed.epoch) == (revision, version, EPOCH)
     assert answer == Done(revision, EPOCH)
