@@ -383,6 +383,22 @@ async def test_the_operations_of_a_client_that_leaves_are_done(door: Door, provi
     await until(lambda: json.loads(provider.documents["/v2/Users/2"])["userName"] == "two")
 
 
+async def test_a_bulk_request_that_is_stopped_has_an_unknown_outcome(provider: Legacy) -> None:
+    event = asyncio.Event()
+    provider.respond = waiting_for(event, "PUT")
+    content = json.dumps({"schemas": [BULK_REQUEST], "Operations": [put("/Users/1", "one"), put("/Users/2", "two")]}).encode()
+    async with asyncio.TaskGroup() as group:
+        async with serving(provider.port, *ROUTES, **SHORT, server__drain_seconds=0.1) as door:
+            asking = group.create_task(door.ask(b"POST", b"/v2/Bulk", body=content))
+            await until(lambda: "PUT" in provider.methods())
+        event.set()
+    answer = asking.result()
+    assert answer.status == 504
+    assert answer.one(b"Noclobber-Outcome") == b"unknown"
+    assert json.loads(answer.body)["schemas"] == [ERROR]
+    assert provider.methods().count("PUT") == 1
+
+
 async def test_anything_but_a_post_is_the_provider_s(door: Door, provider: Legacy) -> None:
     provider.respond = answering(405, b"no", Allow="POST")
     assert (await door.ask(b"GET", b"/v2/Bulk")).status == 405
