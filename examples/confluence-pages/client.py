@@ -1,6 +1,6 @@
 """A program that updates pages as ADR-007 has it: optimistic, failing fast on a conflict, with the retry left to the caller.
 
-`update_page` and `append_with_retry` are the record's own code. It speaks by atlassian-python-api.
+`APIWrapper.update_page` and `update_with_retry` are the record's own code. It speaks by atlassian-python-api.
 """
 
 import argparse
@@ -104,7 +104,7 @@ class PageUpdater:
 
 # fmt: off
 def update_with_retry(
-    fetcher: PageFetcher, updater: PageUpdater, page_id: str, title: str, apply_changes: Callable[[str], str]
+    fetcher: PageFetcher, updater: PageUpdater, page_id: str, apply_changes: Callable[[str], str]
 ) -> int:
     """Fetch, change and save a page; after a conflict do all of it again, three times at most. Returns the new version."""
     max_attempts = 3
@@ -119,7 +119,7 @@ def update_with_retry(
             # Attempt update
             new_version = updater.update_page(
                 page_id=page.page_id,
-                title=title,
+                title=page.title,
                 content=modified_content,
                 version=page.version
             )
@@ -161,8 +161,7 @@ def main() -> None:
     options = parser.parse_args()
     wrapper = APIWrapper(options.url, CarefulConfluence)
     fetcher = PageFetcher(wrapper)
-    title = fetcher.fetch_page(options.page).title
-    update_with_retry(fetcher, PageUpdater(wrapper), options.page, title, lambda content: f"{content}<p>{options.line}</p>")
+    update_with_retry(fetcher, PageUpdater(wrapper), options.page, lambda content: f"{content}<p>{options.line}</p>")
 
 
 if __name__ == "__main__":

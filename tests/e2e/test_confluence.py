@@ -180,7 +180,7 @@ def append(port: int, page: str, make_client: Callable[..., Any], line: str) -> 
     fetcher, updater = example.PageFetcher(wrapper), example.PageUpdater(wrapper)
     for _ in range(20):
         try:
-            return [example.update_with_retry(fetcher, updater, page, TITLE, lambda content: f"{content}<p>{line}</p>")]
+            return [example.update_with_retry(fetcher, updater, page, lambda content: f"{content}<p>{line}</p>")]
         except Exception as error:
             if str(error) != "Max retry attempts exceeded":
                 raise
