@@ -128,6 +128,18 @@ async def test_the_last_writer_may_have_come_through_another_process(legacy: Leg
     assert second["readAgeSeconds"] is None
 
 
+async def test_who_wrote_elsewhere_meanwhile_is_asked_of_the_store(legacy: Legacy, url: str, read: Read) -> None:
+    async with serving(legacy.port, store=url) as door, serving(legacy.port, store=url) as other:
+        first = await door.tag()
+        assert await put(door, BOB, b"If-Match: " + first, body=b"1") == 204
+        assert await put(other, ANN, b"If-Match: " + await door.tag(), body=b"2") == 204
+        # What this process remembers is his own write, so the look before the lease finds a state of somebody else's.
+        assert await put(door, BOB, b"If-Match: " + first) == 412
+        assert await put(other, ANN, b"If-Match: " + first) == 412
+        his, hers = await read(2)
+    assert his["lastWriter"] == hers["principal"] != his["principal"]
+
+
 async def test_a_change_from_elsewhere_has_no_writer(legacy: Legacy, url: str, read: Read) -> None:
     async with serving(legacy.port, store=url) as door:
         tag = await door.tag()

@@ -121,6 +121,15 @@ async def test_an_overwrite_by_one_who_has_not_seen_it_is_counted(legacy: Legacy
         assert await observed(door) == {"unprotected": 5, "blind-overwrite": 1}
 
 
+async def test_who_has_seen_what_stands_costs_no_look(legacy: Legacy) -> None:
+    async with serving(legacy.port, WATCHED) as door:
+        assert (await put(door, ANN, body=b"1")).status == 204
+        legacy.asked.clear()
+        assert (await put(door, ANN, body=b"2")).status == 204
+        # The one GET is for the tag of what was written.
+        assert legacy.methods() == ["PUT", "GET"]
+
+
 async def test_who_has_seen_what_came_from_elsewhere_is_not_blind(legacy: Legacy) -> None:
     async with serving(legacy.port, WATCHED) as door:
         assert (await put(door, ANN)).status == 204
@@ -171,7 +180,7 @@ async def test_the_counts_are_those_of_the_backends_log(legacy: Legacy) -> None:
 
 async def test_it_does_not_wait_for_another_write(legacy: Legacy) -> None:
     goes_on = asyncio.Event()
-    async with serving(legacy.port, WATCHED) as door:
+    async with serving(legacy.port, WATCHED, protocol__lease_wait_seconds=3600) as door:
         legacy.respond = waiting_for(goes_on, "PATCH")
         slow = asyncio.get_running_loop().create_task(put(door, method=b"PATCH"))
         await until(lambda: "PATCH" in legacy.methods())
