@@ -5,11 +5,12 @@ of the very write whose outcome is unknown (core/event.py: Why.RETRIED), where t
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..core.conflict import Problem
 from ..core.event import Fenced, Kind
 from ..core.json_text import read_json
+from ..core.pointer import Pointer
 from ..core.record import Version
 from ..core.version import is_named, version_of
 from ..errors import StoreError
@@ -39,7 +40,8 @@ async def reflection(exchange: Exchange, body: bytes | Spool | None, sighting: S
         return None
     if tag is None or content is None or is_named(exchange.conditions.if_match, version_of(tag)):
         return None
-    if not await asyncio.to_thread(is_reflected, body, content) if len(content) > THREAD_BYTES else not is_reflected(body, content):
+    compared = body, content, exchange.rules.ignored
+    if not (await asyncio.to_thread(is_reflected, *compared) if len(content) > THREAD_BYTES else is_reflected(*compared)):
         return None
     dialect = exchange.rules.dialect
     shown = await aside(dialect, content, tag) if dialect.inject else content
@@ -60,12 +62,16 @@ async def settled(exchange: Exchange, lease: Lease | Several | NoLease, version:
     return reply
 
 
-def is_reflected(sent: bytes, standing: bytes) -> bool:
-    """Whether both are JSON objects, and each member of `sent` has the same value in `standing`. An empty object says nothing."""
+def is_reflected(sent: bytes, standing: bytes, ignored: Sequence[Pointer] = ()) -> bool:
+    """Whether both are JSON objects, and each member of `sent` that is not ignored has the same value in `standing`.
+
+    Where there is none to compare, nothing is said.
+    """
     wanted, found = read_json(sent), read_json(standing)
     if wanted is None or found is None or wanted.has_duplicates or found.has_duplicates:
         return False
     members = wanted.value(())
-    if not isinstance(members, Mapping) or not members or not isinstance(found.value(()), Mapping):
+    if not isinstance(members, Mapping) or not isinstance(found.value(()), Mapping):
         return False
-    return all(wanted.canonical(pointer=(name,)) == found.canonical(pointer=(name,)) for name in members)
+    places = [(name,) for name in members if (name,) not in ignored]
+    return bool(places) and all(wanted.canonical(pointer=place) == found.canonical(pointer=place) for place in places)
