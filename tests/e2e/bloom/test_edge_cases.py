@@ -80,7 +80,8 @@ def test_ac_11_a_save_that_the_backend_applied_and_did_not_answer_is_no_conflict
             tab = opened(sam, journey)
             cutter.cut("PUT")
 
-            after = sam.do("save", tab, {"name": "Applied"})
+            complete = {**ask(port, "GET", path_of(journey)).json(), "name": "Applied"}
+            after = sam.do("save", tab, complete)
 
             assert cutter.cuts == 1
             assert sam.statuses() == [200, 504, 200]
