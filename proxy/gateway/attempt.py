@@ -17,7 +17,7 @@ from ..core.event import Done, Fenced, Kind, Why
 from ..core.outcome import Judge, Outcome, classify
 from ..core.precondition import Absent, Present, Verdict
 from ..core.record import NOT_KNOWN, Version
-from ..core.version import Strategy, disproved, is_disproved, is_named, version_of
+from ..core.version import Strategy, is_disproved
 from ..errors import Delivery, OriginError, StoreError
 from ..origin.port import Origin, OriginRequest, ReservedConnection, StreamedBody
 from .aftermath import Aftermath
@@ -27,16 +27,17 @@ from .exchange import Exchange
 from .hearing import Heard
 from .incident import IncidentKind
 from .injecting import changed_answer
-from .judging import judge
+from .judging import judge, refuse_unnamed
 from .lease import Lease
 from .metrics import RouteMetrics
 from .points import Point
 from .reflected import reflection, settled
 from .refusing import refuse
+from .remembering import trusts_the_store, version_to_remember
 from .replay import result_of
 from .reply import OUTCOME_UNKNOWN, Reply, trailers_of
 from .representation import Representations, Sighting
-from .rules import PutEtag, Unrecorded, Verify
+from .rules import PutEtag, Unrecorded
 from .several import Several
 from .spool import Spool
 from .unprotected import NoLease, ObservedLease
@@ -112,8 +113,9 @@ class Attempt:
             await self._reach(Point.VERIFY)
             sighting, refused = await self._judge()
             if refused is not None:
-                if not self._is_told:
-                    await self._withdraw(sighting)
+                is_recorded = self._is_told or await self._withdraw(sighting)
+                if self._counting is not None and not is_recorded and self._counting.has_moved_on:
+                    refused = refuse_unnamed(exchange) or refused
                 return refused, None
             if has_tags and sighting is not None and sighting.tag is not None and sighting.own_etag is not None:
                 exchange.fields.content = translated(exchange.fields.content, sighting.tag, sighting.own_etag)
@@ -153,20 +155,11 @@ class Attempt:
         return sighting, let_pass(exchange, judge(exchange, sighting, self._metrics), self._metrics)
 
     def _trusts_the_store(self) -> bool:
-        """Whether the remembered version settles the matter: it may only ever grant, and only for what it is the version of.
-
-        A mismatch is verified all the same (else an out-of-band change would mean 412 for ever), and so is a target with a query, which
-        may be another representation than the one that was remembered.
-        """
-        exchange, version = self._exchange, self._lease.version
         if self._counting is not None:
             return self._counting.trusts_the_store()
-        if exchange.rules.verify is not Verify.TRUST_STORE or self._in_doubt or version == NOT_KNOWN or exchange.target.query:
-            return False
-        return exchange.conditions.if_none_match is None and is_named(exchange.conditions.if_match, version)
+        return not self._in_doubt and trusts_the_store(self._exchange, self._lease.version)
 
     def _version(self, sighting: Sighting | None) -> Version:
-        """The version to remember. With a query in the target it might be that of a part, and is not kept."""
         if self._counting is not None:
             return self._counting.version(sighting)
         return NOT_KNOWN if sighting is None else self._version_of(sighting.tag)
@@ -177,10 +170,7 @@ class Attempt:
     def _version_of(self, tag: EntityTag | None) -> Version:
         if self._counting is not None:
             return self._counting.version_of(tag)
-        if self._exchange.target.query:
-            return NOT_KNOWN
-        version = version_of(tag)
-        return disproved(version) if self._representations.is_disproved(self._exchange.key) else version
+        return version_to_remember(self._exchange, tag, self._representations)
 
     def _notice_out_of_band(self, sighting: Sighting) -> None:
         remembered, seen = self._lease.version, self._version(sighting)
@@ -311,18 +301,17 @@ class Attempt:
 
     # ---- the record -----------------------------------------------------------------------------------------------------------------
 
-    async def _withdraw(self, sighting: Sighting | None) -> None:
-        """Nothing was sent: say so. What was in doubt is settled if it was seen, and stays in doubt otherwise."""
+    async def _withdraw(self, sighting: Sighting | None) -> bool:
+        """Nothing was sent: say so. What was in doubt is settled if it was seen, and stays in doubt otherwise. False as in `_tell`."""
         if not self._in_doubt:
-            await self._tell(Kind.ABORT, self._version(sighting))
-        elif sighting is not None and isinstance(sighting.current, Present | Absent):
-            self._is_told = True
-            try:
-                await self._lease.confirm(Kind.SETTLE, self._version_to_confirm(sighting))
-            except StoreError:
-                return  # The record stays unknown: the next writer looks again.
-        else:
-            await self._tell(Kind.MARK)
+            return await self._tell(Kind.ABORT, self._version(sighting))
+        if sighting is None or not isinstance(sighting.current, Present | Absent):
+            return await self._tell(Kind.MARK)
+        self._is_told = True
+        try:
+            return not isinstance(await self._lease.confirm(Kind.SETTLE, self._version_to_confirm(sighting)), Fenced)
+        except StoreError:
+            return False  # The record stays unknown: the next writer looks again.
 
     async def _tell(self, kind: Kind, version: Version = NOT_KNOWN, replay_key: str = "", result: str = "") -> bool:
         """Put the end of this attempt down. False: the record is another's by now, or the store cannot be reached."""

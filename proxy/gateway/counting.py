@@ -25,7 +25,10 @@ NOT_TO_BE_READ = frozenset({405, 501})
 
 
 class Counting:
-    """One write on a counted route, from its grant on. `floor` is what the number is raised to, 0 where it just counts on."""
+    """One write on a counted route, from its grant on. `floor` is what the number is raised to, 0 where it just counts on.
+
+    `has_moved_on`: what was sighted has a label that stands only once this write has been settled or given back.
+    """
 
     def __init__(self, exchange: Exchange, lease: Lease | Several | ObservedLease) -> None:
         self._exchange = exchange
@@ -40,6 +43,7 @@ class Counting:
         # A BEGIN keeps the epoch of what stood before, and the revision.
         is_raised = self._first_number is not None and self._record.revision <= granted.floor
         self.floor = granted.floor if is_raised else 0
+        self.has_moved_on = False
 
     def trusts_the_store(self) -> bool:
         """Whether the record settles the matter without a look. It may only ever grant: a refusal shows what stands, to who may see it."""
@@ -57,6 +61,7 @@ class Counting:
             label = label_after_doubt(self._granted, self._record, self.version_to_confirm(sighting))
         elif is_changed_from_outside(self._record, self.version(sighting)):
             label = Label(label.epoch, label.revision + 1)
+        self.has_moved_on = label != self._label
         return labelled(sighting, self._tag(label))
 
     def confirmed(self, done: Done) -> None:

@@ -23,6 +23,8 @@ DATE_TRUST_SECONDS = 2.0
 """A Last-Modified younger than this says nothing yet: a second write in the same second would leave the date as it is."""
 
 
+# What a refusal that names what stands is told as in the conflict log.
+_NAMING = {IncidentKind.STALE: Problem.STALE, IncidentKind.EXISTS: Problem.EXISTS}
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -65,6 +67,17 @@ def required(exchange: Exchange, metrics: RouteMetrics) -> Reply:
     metrics.count_conflict("missing")
     exchange.note(IncidentKind.MISSING)
     return refuse(exchange, Problem.REQUIRED, "This write names no state that it is based on.")
+
+
+def refuse_unnamed(exchange: Exchange) -> Reply | None:
+    """Refuse again what `judge` has just refused, now that the name of what stands could not be put down: nobody is told it.
+
+    Else another state might be found under it, and a client that holds it would overwrite that unseen. None where it was not told.
+    """
+    if exchange.verdict != Verdict.FAILED.name.lower() or not exchange.incidents:
+        return None
+    kind = _NAMING.get(exchange.incidents[-1].kind)
+    return None if kind is None else refuse(exchange, kind, "The state that this write is based on does not stand.")
 
 
 def _rests_on_no_date(exchange: Exchange, sighting: Sighting) -> bool:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.errors import StoreUnavailable
+from proxy.gateway.points import Point
 from tests.servers import RedisServer
 
 from .client import Answer
@@ -223,3 +225,37 @@ async def test_counters_survive_a_restart(legacy: Legacy, tmp_path: Path) -> Non
     async with serving(legacy.port, REVISION, store=store) as door:
         assert await door.tag() == tag
         assert number(await put(door, tag)) == 2
+
+
+class Unreached:
+    """Faults: as long as `away`, the store is not reached with what ends a write that was not sent."""
+
+    def __init__(self) -> None:
+        self.away = False
+
+    async def reach(self, point: Point) -> None:
+        """Called where a write may wait."""
+        if self.away and point in (Point.CONFIRM, Point.ABORT):
+            raise StoreUnavailable("away")
+
+    def reach_gate(self) -> None:
+        """Called when the send gate opens."""
+
+
+@pytest.mark.parametrize("is_doubtful", [True, False], ids=["in doubt", "changed from outside"])
+async def test_a_number_that_could_not_be_put_down_is_told_to_nobody(legacy: Legacy, is_doubtful: bool) -> None:
+    """It might be another state's in the end: who holds it would overwrite that unseen."""
+    faults, before = Unreached(), SHORT | {"protocol__lease_seconds": 0.4, "protocol__margin_seconds": 0.1}
+    async with serving(legacy.port, REVISION, faults=faults, **before) as door:
+        tag = (await put(door, await door.tag(), b"one")).etag
+        if is_doubtful:
+            legacy.respond = answering(500, only="PUT")
+            assert (await put(door, tag, b"lost")).status == 500
+            legacy.respond = None
+        legacy.documents["/doc"], faults.away = b"from outside", True
+        refused = await put(door, tag, b"two")
+        assert (refused.status, refused.one(b"ETag"), b"currentTag" in refused.body) == (412, None, False)
+        legacy.documents["/doc"], faults.away = b"from outside again", False
+        named = await put(door, tag, b"two")
+        assert (named.status, number(named)) == (412, 2)
+        assert (await put(door, named.etag, b"two")).status == 204
