@@ -127,6 +127,10 @@ CAUTIONS: dict[str, tuple[str, list[str]]] = {
     "ignore without json": (route("a", "/a", 'ignore = ["/v"]'), ["4: route[0].ignore: does nothing"]),
     "a field without its strategy": (route("a", "/a", 'field = "/v"'), ["4: route[0].field: does nothing"]),
     "no numbers to compare": (route("a", "/a", 'compare = "equal"'), ["4: route[0].compare: compares numbers, and no version is one"]),
+    "no numbers to compare, as what is taken from a field is a digest": (
+        route("a", "/a", 'strategy = "field"', 'field = "/v"', 'compare = "equal"'),
+        ["6: route[0].compare: compares numbers, and no version is one"],
+    ),
     "numbers with tags": (route("a", "/a", REVISION, "first_version = 1"), ["1: route[0].compare: compares entity tags"]),
     "weak tags, strongly": (route("a", "/a", "weak_tags = true"), ["4: route[0].weak_tags: sends tags that a strong comparison never"]),
     "no numbers to write": (

@@ -82,7 +82,7 @@ RULES = (
     ),
     _Rule(
         "compare",
-        lambda route: route.compare in _NUMBERS and route.first_version is None and route.strategy is not Strategy.FIELD,
+        lambda route: route.compare in _NUMBERS and route.first_version is None,
         "compares numbers, and no version is one",
         'first_version with strategy = "revision", or another comparison',
     ),
