@@ -153,91 +153,75 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        by_route = ["route"]
-        self.requests = Counter("noclobber_requests", "Requests answered.", ["route", "method", "code"], registry=registry)
-        self.request_duration = DurationsByLabel(
-            "noclobber_request_duration_seconds",
-            "From the head of a request to the last byte of its answer.",
-            "route",
-            SECONDS,
-            registry,
-        )
-        self.upstream_duration = DurationsByLabel(
-            "noclobber_upstream_duration_seconds", "Waiting for the backend.", "route", SECONDS, registry
-        )
-        self.overhead = DurationsByLabel(
-            "noclobber_overhead_seconds",
-            "What a request took beyond the backend's own time and the arrival of its body.",
-            "route",
-            SHORT_SECONDS,
-            registry,
-        )
-        self.preconditions = Counter(
-            "noclobber_preconditions", "Requests with preconditions, by what these came to.", ["route", "verdict"], registry=registry
-        )
-        self.conflicts = Counter("noclobber_conflicts", "Writes refused to save an update.", ["route", "kind"], registry=registry)
-        self.observed = Counter(
-            "noclobber_observed",
-            "What enforcing would have done otherwise.",
-            ["route", "kind"],
-            registry=registry,
-        )
-        self.tags_undone = Counter(
-            "noclobber_tags_undone",
-            "Requests with a tag that a hop in front of us had weakened or marked, by what it had done.",
-            ["route", "kind"],
-            registry=registry,
-        )
-        self.unknown_outcomes = Counter(
-            "noclobber_unknown_outcomes", "Writes of which nobody can say whether they were applied.", by_route, registry=registry
-        )
-        self.unprotected_writes = Counter(
-            "noclobber_unprotected_writes", "Writes that were applied without a precondition.", by_route, registry=registry
-        )
-        self.forced_writes = Counter(
-            "noclobber_forced_writes", "Writes that were applied whatever stood there.", ["route", "kind"], registry=registry
-        )
-        self.forced_after_conflict = Counter(
-            "noclobber_forced_after_conflict", "Forced writes by who had just been refused one.", by_route, registry=registry
-        )
-        self.out_of_band_changes = Counter(
-            "noclobber_out_of_band_changes", "States found that no write through noclobber had left.", by_route, registry=registry
-        )
-        self.conflict_events_lost = Counter(
-            "noclobber_conflict_events_lost", "Events of the conflict log that did not get into the store.", registry=registry
-        )
-        self.own_writes = Counter(
-            "noclobber_own_writes_recognised",
-            "Retries that were told what the write itself was told.",
-            by_route,
-            registry=registry,
-        )
-        self.store_loss_writes = Counter(
-            "noclobber_store_loss_writes", "Writes let through without a lease while the store was away.", by_route, registry=registry
-        )
-        self.counters_raised = Counter(
-            "noclobber_counters_raised",
-            "Counters that went on above all that an earlier history of the store may have given out.",
-            by_route,
-            registry=registry,
-        )
-        self.lease_wait = DurationsByLabel(
-            "noclobber_lease_wait_seconds", "From asking for a lease to having it.", "route", SHORT_SECONDS, registry
-        )
-        self.store_duration = DurationsByLabel(
-            "noclobber_store_duration_seconds", "One operation of the store.", "operation", SHORT_SECONDS, registry
-        )
-        refusals = Counter("noclobber_refusals", "Clients that took more than they may.", ["reason"], registry=registry)
+        self._time_requests()
+        self._count_preconditions()
+        self._count_writes()
+        self._count_records()
+        self._watch_store()
+        self._watch_process()
+
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"noclobber_{name}", documentation, labels, registry=self.registry)
+
+    def _gauge(self, name: str, documentation: str, *labels: str) -> Gauge:
+        return Gauge(f"noclobber_{name}", documentation, labels, registry=self.registry)
+
+    def _durations(self, name: str, documentation: str, label: str, bounds: Sequence[float]) -> DurationsByLabel:
+        return DurationsByLabel(f"noclobber_{name}_seconds", documentation, label, bounds, self.registry)
+
+    def _time_requests(self) -> None:
+        """What becomes of requests, and how long that takes."""
+        self.requests = self._counter("requests", "Requests answered.", "route", "method", "code")
+        whole = "From the head of a request to the last byte of its answer."
+        self.request_duration = self._durations("request_duration", whole, "route", SECONDS)
+        self.upstream_duration = self._durations("upstream_duration", "Waiting for the backend.", "route", SECONDS)
+        ours = "What a request took beyond the backend's own time and the arrival of its body."
+        self.overhead = self._durations("overhead", ours, "route", SHORT_SECONDS)
+
+    def _count_preconditions(self) -> None:
+        """What preconditions come to."""
+        self.preconditions = self._counter("preconditions", "Requests with preconditions, by what these came to.", "route", "verdict")
+        self.conflicts = self._counter("conflicts", "Writes refused to save an update.", "route", "kind")
+        self.observed = self._counter("observed", "What enforcing would have done otherwise.", "route", "kind")
+        undone = "Requests with a tag that a hop in front of us had weakened or marked, by what it had done."
+        self.tags_undone = self._counter("tags_undone", undone, "route", "kind")
+
+    def _count_writes(self) -> None:
+        """What becomes of writes."""
+        unknown = "Writes of which nobody can say whether they were applied."
+        self.unknown_outcomes = self._counter("unknown_outcomes", unknown, "route")
+        self.unprotected_writes = self._counter("unprotected_writes", "Writes that were applied without a precondition.", "route")
+        self.forced_writes = self._counter("forced_writes", "Writes that were applied whatever stood there.", "route", "kind")
+        self.forced_after_conflict = self._counter("forced_after_conflict", "Forced writes by who had just been refused one.", "route")
+        self.own_writes = self._counter("own_writes_recognised", "Retries that were told what the write itself was told.", "route")
+        lost = "Writes let through without a lease while the store was away."
+        self.store_loss_writes = self._counter("store_loss_writes", lost, "route")
+
+    def _count_records(self) -> None:
+        """What is found in records, and out about them."""
+        strange = "States found that no write through noclobber had left."
+        self.out_of_band_changes = self._counter("out_of_band_changes", strange, "route")
+        events = "Events of the conflict log that did not get into the store."
+        self.conflict_events_lost = self._counter("conflict_events_lost", events)
+        raised = "Counters that went on above all that an earlier history of the store may have given out."
+        self.counters_raised = self._counter("counters_raised", raised, "route")
+
+    def _watch_store(self) -> None:
+        """How the store does."""
+        self.lease_wait = self._durations("lease_wait", "From asking for a lease to having it.", "route", SHORT_SECONDS)
+        self.store_duration = self._durations("store_duration", "One operation of the store.", "operation", SHORT_SECONDS)
+        self.store_errors = self._counter("store_errors", "Operations that the store failed.", "operation", "kind")
+
+    def _watch_process(self) -> None:
+        """How this process and its backends do."""
+        refusals = self._counter("refusals", "Clients that took more than they may.", "reason")
         self._refusals = {refusal: refusals.labels(refusal.value) for refusal in Refusal}
-        self._connections = Gauge("noclobber_connections", "Connections of clients that are open.", registry=registry)
-        self._tasks = Gauge("noclobber_tasks", "Tasks of the event loop.", registry=registry)
-        self._upstreams = Gauge(
-            "noclobber_upstream_up", "Whether a server of a backend that has several is asked.", ["upstream", "server"], registry=registry
-        )
-        self.store_errors = Counter("noclobber_store_errors", "Operations that the store failed.", ["operation", "kind"], registry=registry)
-        self._in_flight = Gauge("noclobber_in_flight_requests", "Requests being served.", registry=registry)
-        self._ready = Gauge("noclobber_ready", "Whether writes are granted.", registry=registry)
-        build = Gauge("noclobber_build_info", "What is running.", ["version", "python", "loop"], registry=registry)
+        self._connections = self._gauge("connections", "Connections of clients that are open.")
+        self._tasks = self._gauge("tasks", "Tasks of the event loop.")
+        self._upstreams = self._gauge("upstream_up", "Whether a server of a backend that has several is asked.", "upstream", "server")
+        self._in_flight = self._gauge("in_flight_requests", "Requests being served.")
+        self._ready = self._gauge("ready", "Whether writes are granted.")
+        build = self._gauge("build_info", "What is running.", "version", "python", "loop")
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
         build.labels(__version__, platform.python_version(), loop).set(1)
 
