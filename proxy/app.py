@@ -7,9 +7,10 @@ import resource
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from .config import DEFAULT, Config, UnixPath
 from .config import AccessLog as AccessLogChoice
@@ -37,7 +38,9 @@ from .gateway.spool import SpoolLimits
 from .gateway.tasks import Tasks
 from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
+from .origin.port import Upstream
 from .routing import lease_times, routes_of, unrouted
+from .store.port import Streams
 from .stores import open_store
 from .upstreams import TLS_VERSIONS, connections, upstreams_of
 
@@ -109,52 +112,15 @@ class Gateway:
 async def running(config: Config, faults: Faults | None = None) -> AsyncIterator[Gateway]:
     """Start everything; on leaving, drain and stop it, in the reverse order. `faults` is for tests alone."""
     async with AsyncExitStack() as stack:
-        metrics = Metrics(process_registry())
-        opened = await open_store(config.store)
-        store = TimedStore(opened, metrics)
-        stack.push_async_callback(store.close)
-        upstreams = upstreams_of(config, metrics)
-        for upstream in upstreams.values():
-            stack.push_async_callback(upstream.close)
-        origin = upstreams[DEFAULT]
-        tasks = Tasks()
-        stack.push_async_callback(tasks.cancel)
-        limits = SpoolLimits(config.limits.spool_memory_bytes, config.limits.max_body_bytes, config.limits.spool_directory or None)
-        representations = Representations(origin, limits, config.limits.max_tagged_body_bytes)
-        readiness = Readiness(store, representations, config.grace_seconds)
-        # Reads can be tagged from the first request on if the store answers at once; if it does not, they go out untagged.
-        await readiness.look()
+        foundation = await _found(stack, config)
+        leases = Leases(foundation.store, lease_times(config), foundation.tasks, config.limits.max_waiters_per_key, faults=faults)
         writes = Tasks()
         stack.push_async_callback(writes.cancel)
-        leases = Leases(store, lease_times(config), tasks, config.limits.max_waiters_per_key, faults=faults)
-        lines = AccessLog(sys.stdout.buffer)
-        stack.callback(lines.flush)
-        log = lines if config.log.access is AccessLogChoice.JSON else None
-        kept = Kept(store, opened, config.store.kept_conflicts, lines if config.log.conflicts is AccessLogChoice.JSON else None)
-        conflicts = ConflictLog(kept, leases, representations, metrics.conflict_events_lost.inc)
-        stack.push_async_callback(conflicts.close)
-        tasks.start(conflicts.run())
-        server = config.server
-        ids = RequestIds(server.request_id_field)
-        forwarding = Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix)
-        routes = routes_of(config, metrics, upstreams)
-        arrivals = Arrivals(routes, unrouted(metrics, origin), server.via_name, _body_pace(config), ids, forwards=True)
-        refuse = metrics.count_refusal
-        share = Share(config.limits.max_writes_per_principal)
-        labels = Labels(store, config.grace_seconds)
-        writing = Writing(representations, leases, writes, limits, share, refuse, conflicts, arrivals.key_at, labels)
-        tunnels = Tunnels(origin, server.tunnel_idle_seconds)
-        handler = Handler(
-            arrivals,
-            Reading(representations, labels),
-            writing,
-            log,
-            refuse,
-            config.limits.max_in_flight,
-            tunnels,
-            writes,
-        )
-        peers = Clients(forwarding, ids, server.proxy_protocol)
+        ids = RequestIds(config.server.request_id_field)
+        handler = _handler(stack, config, foundation, leases, writes, ids)
+        metrics, readiness, tasks = foundation.metrics, foundation.readiness, foundation.tasks
+        server, refuse = config.server, metrics.count_refusal
+        peers = Clients(Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix), ids, server.proxy_protocol)
         clients = ClientServer(handler, _connection_limits(config), refuse, peers)
         metrics.observe(lambda: handler.in_flight, lambda: float(readiness.is_ready()), lambda: clients.open)
         tasks.start(readiness.watch())
@@ -169,6 +135,65 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         readiness.is_draining = handler.is_draining = True
         await listen.close()
         await _drain(handler, writes, config.server.drain_seconds)
+
+
+class _Foundation(NamedTuple):
+    """What all the rest stands on. `streams` is the store as it was opened, where the conflict log is kept."""
+
+    metrics: Metrics
+    streams: Streams
+    store: TimedStore
+    upstreams: Mapping[str, Upstream]
+    tasks: Tasks
+    body_limits: SpoolLimits
+    representations: Representations
+    readiness: Readiness
+
+
+async def _found(stack: AsyncExitStack, config: Config) -> _Foundation:
+    """Open the store and the backends, and have a first look at the store."""
+    metrics = Metrics(process_registry())
+    opened = await open_store(config.store)
+    store = TimedStore(opened, metrics)
+    stack.push_async_callback(store.close)
+    upstreams = upstreams_of(config, metrics)
+    for upstream in upstreams.values():
+        stack.push_async_callback(upstream.close)
+    tasks = Tasks()
+    stack.push_async_callback(tasks.cancel)
+    limits = SpoolLimits(config.limits.spool_memory_bytes, config.limits.max_body_bytes, config.limits.spool_directory or None)
+    representations = Representations(upstreams[DEFAULT], limits, config.limits.max_tagged_body_bytes)
+    readiness = Readiness(store, representations, config.grace_seconds)
+    # Reads can be tagged from the first request on if the store answers at once; if it does not, they go out untagged.
+    await readiness.look()
+    return _Foundation(metrics, opened, store, upstreams, tasks, limits, representations, readiness)
+
+
+def _handler(stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, writes: Tasks, ids: RequestIds) -> Handler:
+    """Put the data plane together, with its logs. `writes` is where writes run."""
+    metrics, representations, upstreams = foundation.metrics, foundation.representations, foundation.upstreams
+    origin, refuse, server = upstreams[DEFAULT], metrics.count_refusal, config.server
+    lines = AccessLog(sys.stdout.buffer)
+    stack.callback(lines.flush)
+    conflicts = _conflict_log(stack, config, foundation, leases, lines)
+    routes = routes_of(config, metrics, upstreams)
+    arrivals = Arrivals(routes, unrouted(metrics, origin), server.via_name, _body_pace(config), ids, forwards=True)
+    labels = Labels(foundation.store, config.grace_seconds)
+    share = Share(config.limits.max_writes_per_principal)
+    writing = Writing(representations, leases, writes, foundation.body_limits, share, refuse, conflicts, arrivals.key_at, labels)
+    log = lines if config.log.access is AccessLogChoice.JSON else None
+    tunnels = Tunnels(origin, server.tunnel_idle_seconds)
+    reading = Reading(representations, labels)
+    return Handler(arrivals, reading, writing, log, refuse, config.limits.max_in_flight, tunnels, writes)
+
+
+def _conflict_log(stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, lines: AccessLog) -> ConflictLog:
+    log = lines if config.log.conflicts is AccessLogChoice.JSON else None
+    kept = Kept(foundation.store, foundation.streams, config.store.kept_conflicts, log)
+    conflicts = ConflictLog(kept, leases, foundation.representations, foundation.metrics.conflict_events_lost.inc)
+    stack.push_async_callback(conflicts.close)
+    foundation.tasks.start(conflicts.run())
+    return conflicts
 
 
 async def _drain(handler: Handler, writes: Tasks, seconds: float) -> None:
