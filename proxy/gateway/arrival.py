@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, cast
 
 from aiohttp import web
@@ -38,18 +38,21 @@ REMEMBERED_TARGETS = 4096
 class RoutedRules:
     """A route as the data plane needs it: its rules, its counters and its backend. `origin` None: the gateway's default.
 
-    `template` None: the route has no parameters.
+    `template` None: the route has no parameters. `unguarded` is the same route for requests of which nobody can say what they are about;
+    itself where there are none.
     """
 
     rules: Rules
     metrics: RouteMetrics
     origin: Upstream | None = None
     template: Template | None = None
+    unguarded: "RoutedRules" = field(init=False, repr=False, compare=False)
 
-    @property
-    def unguarded(self) -> "RoutedRules":
-        """The same route for requests of which nobody can say what they are about."""
-        return replace(self, rules=replace(self.rules, is_guarded=False))
+    def __post_init__(self) -> None:
+        rules = self.rules
+        may_be_unnamed = rules.is_guarded and rules.naming is not None
+        # Frozen, and of itself.
+        object.__setattr__(self, "unguarded", replace(self, rules=replace(rules, is_guarded=False)) if may_be_unnamed else self)
 
 
 class HasPeer(Protocol):
@@ -69,6 +72,14 @@ class _Place(NamedTuple):
     parameters: Mapping[str, bytes]
     told: Told
     names: Named | None
+
+
+class _Meant(NamedTuple):
+    """What a request with an override means. `would` is the status that enforcing would have refused the override with; 0: it is let be."""
+
+    place: _Place
+    method: bytes
+    would: int
 
 
 class Arrivals:
@@ -138,49 +149,66 @@ class Arrivals:
             return place
         method, sent_method, would = request.method.encode("ascii"), b"", 0
         if (place.overrides or fields.overrides or fields.underscored) and place.routed.rules.is_guarded:
-            meant_method = _method_meant(request, fields, place.overrides, place.routed.rules)
-            if isinstance(meant_method, Reply):
-                if place.routed.rules.mode is not Mode.OBSERVE:
-                    return meant_method
-                would, meant_method = meant_method.status, method
-            if self._routes.minds_heads and meant_method != method:
-                place = self._place_meant(request, fields, place, meant_method)
-                if isinstance(place, Reply):
-                    return place
-            method, sent_method = meant_method, method
-        target, key, routed = place.target, place.key, place.routed
-        conditions: Conditions | MalformedCondition = NO_CONDITIONS
+            what = self._mean(request, fields, place)
+            if isinstance(what, Reply):
+                return what
+            sent_method = method
+            place, method, would = what
+        routed = place.routed
+        conditions: Conditions | Reply = NO_CONDITIONS
         if fields.conditions and routed.rules.is_guarded:
-            conditions = read_fields(fields.conditions, time.time(), routed.rules.dialect.compare)
-        if isinstance(conditions, MalformedCondition):
-            name = conditions.field.title()
-            detail = f"The field {name.decode('ascii')} is malformed: {conditions.why}."
-            received = Received(name, conditions.value)
-            refused = refuse_at(routed.rules, target.path, Problem.MALFORMED, detail, target=target, received=received)
-            if routed.rules.mode is not Mode.OBSERVE:
-                return refused
-            conditions, would = NO_CONDITIONS, refused.status
+            conditions = _conditions(fields, place)
+            if isinstance(conditions, Reply):
+                if routed.rules.mode is not Mode.OBSERVE:
+                    return conditions
+                would = conditions.status
+                conditions = NO_CONDITIONS
+        exchange = self._exchange(request, fields, request_id, place, method, conditions)
+        exchange.sent_method = sent_method
+        if would:
+            exchange.would, exchange.waived = would, NO_CONDITIONS
+            routed.metrics.count_observed("malformed")
+        if place.names is not None and routed.rules.is_guarded:
+            return _named(exchange, place, place.names)
+        return exchange, routed
+
+    def _mean(self, request: web.BaseRequest, fields: RequestFields, place: _Place) -> Reply | _Meant:
+        """Take the overrides of a request to a guarded route into account."""
+        sent, would = request.method.encode("ascii"), 0
+        method = _method_meant(request, fields, place.overrides, place.routed.rules)
+        if isinstance(method, Reply):
+            if place.routed.rules.mode is not Mode.OBSERVE:
+                return method
+            would = method.status
+            method = sent
+        if self._routes.minds_heads and method != sent:
+            meant_place = self._place_meant(request, fields, place, method)
+            if isinstance(meant_place, Reply):
+                return meant_place
+            place = meant_place
+        return _Meant(place, method, would)
+
+    def _exchange(
+        self, request: web.BaseRequest, fields: RequestFields, request_id: bytes, place: _Place, method: bytes, conditions: Conditions
+    ) -> Exchange:
+        """The exchange of a request that may be served, with what this hop adds to its head."""
         body = ArrivingBody(request, fields, self._pace)
         if request.version == HttpVersion10:
             added, interim, fields.takes_trailers = self._via_of_10, None, False
         else:
             added, interim = self._via, body.pass_interim
         if self._forwards:
+            assert fields.host is not None
             # Per connection: app.py has them all made by ClientServer.
             added += cast(HasPeer, request.protocol).peer.lines(fields.host, fields.forwarded)
         if self.ids is not None:
             added += self.ids.line(request_id)
-        exchange = Exchange(method, target, key, routed.rules, fields, conditions, added, body, interim, sent_method=sent_method)
-        exchange.origin = routed.origin
-        if would:
-            exchange.would, exchange.waived = would, NO_CONDITIONS
-            routed.metrics.count_observed("malformed")
+        exchange = Exchange(method, place.target, place.key, place.routed.rules, fields, conditions, added, body, interim)
+        exchange.origin = place.routed.origin
         exchange.request_id = request_id
         if place.parameters:
             exchange.parameters = place.parameters
-        if place.names is not None and routed.rules.is_guarded:
-            return _named(exchange, place, place.names)
-        return exchange, routed
+        return exchange
 
     def _place(self, request: web.BaseRequest, method: str, host: bytes) -> Reply | _Place:
         """Where a request leads, as it is remembered for its target (and for method and host, where routes ask for them)."""
@@ -218,6 +246,18 @@ class Arrivals:
         return place
 
 
+def _conditions(fields: RequestFields, place: _Place) -> Conditions | Reply:
+    """The preconditions of a request to a guarded route; a refusal where one is malformed."""
+    rules, target = place.routed.rules, place.target
+    conditions = read_fields(fields.conditions, time.time(), rules.dialect.compare)
+    if not isinstance(conditions, MalformedCondition):
+        return conditions
+    name = conditions.field.title()
+    detail = f"The field {name.decode('ascii')} is malformed: {conditions.why}."
+    received = Received(name, conditions.value)
+    return refuse_at(rules, target.path, Problem.MALFORMED, detail, target=target, received=received)
+
+
 def _placed(target: Target, routed: RoutedRules) -> _Place:
     """What a target says of its resource."""
     rules, template = routed.rules, routed.template
@@ -246,9 +286,8 @@ def _named(exchange: Exchange, place: _Place, names: Named) -> Reply | tuple[Exc
     if is_write:
         return take_names(exchange, names) or (exchange, routed)
     if isinstance(names.key, Unnamed):
-        unguarded = routed.unguarded
-        exchange.rules = unguarded.rules
-        return exchange, unguarded
+        exchange.rules = routed.unguarded.rules
+        return exchange, routed.unguarded
     exchange.key = names.key
     return exchange, routed
 
