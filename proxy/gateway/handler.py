@@ -113,21 +113,10 @@ class Handler:
                         reply = await self.answer(exchange, routed)
                     else:
                         reply = await self._answer_scim(exchange, routed, request, request_id)
-                except BodyMalformed:
-                    reply = refuse(exchange, Problem.BAD_REQUEST, "The body is not framed as its head says.")
-                    keeps = False
-                except BodyTooSlow:
-                    reply = refuse(exchange, Problem.TOO_SLOW, "The body did not arrive in time.")
-                    keeps = False
-                    self._refuse(Refusal.SLOW_BODY)
-                    # Nor is the rest of it waited for, as it is for other refusals.
-                    cast(Hurrying, request.protocol).hurry()
                 except ConnectionError:
                     raise
-                except Exception:
-                    request.protocol.logger.exception("noclobber failed")
-                    reply = refuse(exchange, Problem.INTERNAL, "This is a defect of noclobber's.")
-                    keeps = False
+                except Exception as failure:
+                    reply, keeps = self._excuse(request, exchange, failure), False
                 if exchange.would:
                     reply.lines.append(b"Noclobber-Would: %d\r\n" % exchange.would)
                 if reply.is_own:
@@ -173,6 +162,18 @@ class Handler:
             exchange.method, exchange.fields.ranges, exchange.fields.range_lines = b"GET", (), ()
             return with_versions_supported(await self.answer(exchange, routed))
         return await self.answer(exchange, routed)
+
+    def _excuse(self, request: web.BaseRequest, exchange: Exchange, failure: Exception) -> Reply:
+        """Answer a request whose body cannot be had, or that met a defect."""
+        if isinstance(failure, BodyMalformed):
+            return refuse(exchange, Problem.BAD_REQUEST, "The body is not framed as its head says.")
+        if isinstance(failure, BodyTooSlow):
+            self._refuse(Refusal.SLOW_BODY)
+            # Nor is the rest of it waited for, as it is for other refusals.
+            cast(Hurrying, request.protocol).hurry()
+            return refuse(exchange, Problem.TOO_SLOW, "The body did not arrive in time.")
+        request.protocol.logger.exception("noclobber failed", exc_info=failure)
+        return refuse(exchange, Problem.INTERNAL, "This is a defect of noclobber's.")
 
     def _overloaded(self) -> Reply:
         self._refuse(Refusal.IN_FLIGHT)
