@@ -16,6 +16,7 @@ from ..core.precondition import NO_CONDITIONS
 from ..core.record import Version
 from ..core.version import Strategy, version_of
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
+from ..store.port import StoreKey
 from .attempt import Attempt
 from .claiming import claim_in_query, claimed_body
 from .conflicts import ConflictLog
@@ -206,12 +207,12 @@ class Writing:
             self._in_flight.remove(identity)
 
     async def _await_turn(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
-        leases, key, keys = self._leases, exchange.store_key, keys_of(exchange)
+        leases, keys = self._leases, keys_of(exchange)
         until = leases.clock() + leases.times.lease_wait_seconds
-        remembered = self._remembered(exchange)
+        remembered = self._remembered(exchange, keys.own)
         if is_likely_stale(exchange, remembered) and (refused := await self._look_unless_own(exchange, metrics)) is not None:
             return refused
-        if leases.is_crowded(key):
+        if leases.is_crowded(keys.own):
             self._refuse(Refusal.WAITERS)
             busy = refuse(exchange, Problem.BUSY, "Too many writes of this resource are waiting.")
             return await self._unless_refused(exchange, metrics, busy)
@@ -220,7 +221,7 @@ class Writing:
             return await self._unless_refused(exchange, metrics, busy)
         try:
             # While this writer waited, another may have made its tag stale.
-            latest = self._remembered(exchange)
+            latest = self._remembered(exchange, keys.own)
             if latest != remembered and is_likely_stale(exchange, latest):
                 refused = await self._look_unless_own(exchange, metrics)
                 if refused is not None:
@@ -229,11 +230,11 @@ class Writing:
         finally:
             end_turns(leases, keys.ordered)
 
-    def _remembered(self, exchange: Exchange) -> Version:
+    def _remembered(self, exchange: Exchange, key: StoreKey) -> Version:
         """What this process remembers of the resource, as a tag would name it."""
         if exchange.rules.strategy is not Strategy.REVISION:
-            return self._leases.remembered_version(exchange.store_key)
-        tag = self._labels.tag(self._leases.remembered(exchange.store_key), exchange.rules.numbers)
+            return self._leases.remembered_version(key)
+        tag = self._labels.tag(self._leases.remembered(key), exchange.rules.numbers)
         return version_of(tag)
 
     async def _unless_refused(self, exchange: Exchange, metrics: RouteMetrics, otherwise: Reply) -> Reply:
