@@ -155,14 +155,15 @@ class Arrivals:
             sent_method = method
             place, method, would = what
         routed = place.routed
-        conditions: Conditions | Reply = NO_CONDITIONS
+        conditions = NO_CONDITIONS
         if fields.conditions and routed.rules.is_guarded:
-            conditions = _conditions(fields, place)
-            if isinstance(conditions, Reply):
-                if routed.rules.mode is not Mode.OBSERVE:
-                    return conditions
-                would = conditions.status
-                conditions = NO_CONDITIONS
+            read = _conditions(fields, place)
+            if not isinstance(read, Reply):
+                conditions = read
+            elif routed.rules.mode is Mode.OBSERVE:
+                would = read.status
+            else:
+                return read
         exchange = self._exchange(request, fields, request_id, place, method, conditions)
         exchange.sent_method = sent_method
         if would:
