@@ -3,8 +3,6 @@
 What noclobber has written into representations (`Dialect.inject`) is taken out of what clients send back: the backend knows no such thing.
 """
 
-import asyncio
-
 from ..core.conflict import Problem, Received
 from ..core.dialect import Dialect, Place, Post
 from ..core.etag import EntityTag, Malformed, Wildcard
@@ -12,14 +10,15 @@ from ..core.fields import without_digests
 from ..core.json_text import Document, read_json
 from ..core.pointer import NOTHING, Pointer, write_pointer
 from ..core.token import also_named, read_query, read_value
+from .aside import aside
 from .exchange import Exchange
 from .forcing import set_aside
-from .injecting import THREAD_BYTES, says_json
+from .injecting import says_json
 from .judging import lacks_a_state, required
 from .metrics import RouteMetrics
 from .refusing import refuse
 from .reply import Reply
-from .spool import Spool
+from .spool import Spool, in_one_piece_up_to
 
 
 def claim_in_query(exchange: Exchange) -> Reply | None:
@@ -53,11 +52,11 @@ async def _claim_in_body(exchange: Exchange, body: bytes | Spool | None, max_byt
     in_body = dialect.token.place is Place.BODY and not (exchange.method == b"POST" and dialect.post is Post.CREATE)
     if not body or not (dialect.token.place is Place.BODY or dialect.inject):
         return body
-    content = await _whole(body, max_bytes)
+    content = await in_one_piece_up_to(body, max_bytes)
     if content is None:
         detail = f"The body is larger than {max_bytes} bytes, too large to look for a version in it."
         return refuse(exchange, Problem.TOO_LARGE, detail) if in_body else body
-    document = await asyncio.to_thread(read_json, content) if len(content) > THREAD_BYTES else read_json(content)
+    document = await aside(len(content), read_json, content)
     if document is None:
         lines = exchange.fields.content
         is_coded = any(line[:17].lower() == b"content-encoding:" for line in lines)
@@ -109,12 +108,3 @@ def _without(exchange: Exchange, dialect: Dialect, document: Document, content: 
 
 def _unreadable(exchange: Exchange) -> Reply:
     return refuse(exchange, Problem.MALFORMED, "The body is not plain JSON in UTF-8, so the version in it cannot be read.")
-
-
-async def _whole(body: bytes | Spool, max_bytes: int) -> bytes | None:
-    """A body in one piece; None where it is larger than max_bytes."""
-    if isinstance(body, bytes):
-        return body if len(body) <= max_bytes else None
-    if body.size_bytes > max_bytes:
-        return None
-    return b"".join([piece async for piece in body.pieces()])

@@ -19,15 +19,16 @@ from ..core.version import Strategy
 from ..errors import Delivery, OriginError
 from ..origin.port import OriginRequest, StreamedBody
 from ..store.port import StoreKey
+from .aside import aside
 from .exchange import Exchange
 from .hearing import Heard
-from .injecting import aside, may_change
+from .injecting import may_change, with_version
 from .labels import Labels
 from .listing import member_key
 from .metrics import RouteMetrics
 from .refusing import refuse
 from .replay import idempotency_keys
-from .reply import OUTCOME_UNKNOWN, Held, Reply
+from .reply import OUTCOME_UNKNOWN, Held, Reply, content_of
 from .representation import Representations
 from .spool import Spool
 
@@ -91,7 +92,7 @@ class Creating:
         if tag is None:
             return reply
         dialect = exchange.rules.dialect
-        changed = None if document is None or not dialect.inject else await aside(dialect, content, tag)
+        changed = None if document is None or not dialect.inject else await aside(len(content), with_version, dialect, content, tag)
         if changed is not None:
             reply.close()
             reply.lines, reply.body, reply.trailers = without_digests(reply.lines), changed, ()
@@ -100,10 +101,8 @@ class Creating:
 
     async def _content(self, reply: Reply) -> bytes:
         """The body of a reply; empty where there is none, or it is too large to look into."""
-        body = reply.body
-        if isinstance(body, Held) and body.length <= self._representations.max_tagged_bytes:
-            return b"".join([piece async for piece in body.spool.pieces(body.first, body.length)])
-        return body if isinstance(body, bytes) else b""
+        is_large = isinstance(reply.body, Held) and reply.body.length > self._representations.max_tagged_bytes
+        return b"" if is_large else await content_of(reply.body)
 
     def _key(self, exchange: Exchange, reply: Reply, document: Document | None) -> ResourceKey | None:
         """Which resource has been made: what the body says where the route knows how, else what stands at Location."""

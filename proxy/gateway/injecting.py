@@ -1,24 +1,22 @@
 """Injecting: the version of a resource, written into what its representations say, where its clients look for it."""
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
 
 from ..core.dialect import Dialect, Written
 from ..core.etag import EntityTag
-from ..core.fields import AnswerFields, without_digests
+from ..core.fields import AnswerFields, is_json, without_digests
 from ..core.json_text import Document, read_json
 from ..core.pointer import Pointer
 from ..origin.port import OriginAnswer
+from .aside import aside
 from .exchange import Exchange
 from .hearing import Heard
 from .reply import Reply
-from .spool import Spool
+from .spool import Spool, in_one_piece, in_one_piece_up_to
 
 _logger = logging.getLogger("noclobber")
-THREAD_BYTES = 64 * 1024
-"""A document larger than this is read and changed in a thread, so that others need not wait for it."""
 
 
 def written(dialect: Dialect, tag: EntityTag) -> bytes | None:
@@ -46,13 +44,6 @@ def with_versions(dialect: Dialect, document: Document, versions: Mapping[Pointe
     return document.edited(changes) if changes else None
 
 
-async def aside(dialect: Dialect, content: bytes, tag: EntityTag) -> bytes | None:
-    """`with_version`, in a thread where that may take long."""
-    return (
-        await asyncio.to_thread(with_version, dialect, content, tag) if len(content) > THREAD_BYTES else with_version(dialect, content, tag)
-    )
-
-
 def may_change(lines: Sequence[bytes]) -> bool:
     """Whether a body may be looked into and changed on the way: it is JSON, in no coding, and not under `no-transform` (RFC 9110 §7.7)."""
     for line in lines:
@@ -68,11 +59,10 @@ def may_change(lines: Sequence[bytes]) -> bool:
 def says_json(lines: Sequence[bytes]) -> bool:
     """Whether a body is said to be JSON; where nothing is said, it may be."""
     types = [line.partition(b":")[2] for line in lines if line[:13].lower() == b"content-type:"]
-    return not types or any(value.partition(b";")[0].strip().lower().endswith(_JSON) for value in types)
+    return not types or any(is_json(value.rstrip(b"\r\n")) for value in types)
 
 
 _NO_TRANSFORM = b"no-transform"
-_JSON = (b"/json", b"+json")
 
 
 def has_place(exchange: Exchange, fields: AnswerFields) -> bool:
@@ -88,8 +78,8 @@ async def changed_reply(
     No range is cut of what is changed on the way: a client that has a part of it may have it from a time when it was not.
     """
     dialect = exchange.rules.dialect
-    whole = content if isinstance(content, bytes) else b"".join([piece async for piece in content.pieces()])
-    changed = await aside(dialect, whole, tag)
+    whole = await in_one_piece(content)
+    changed = await aside(len(whole), with_version, dialect, whole, tag)
     if changed is None:
         return None
     if isinstance(content, Spool):
@@ -117,8 +107,5 @@ async def changed_answer(exchange: Exchange, heard: Heard, tag: EntityTag, max_b
     dialect, content = exchange.rules.dialect, heard.content
     if not dialect.inject or not heard.is_whole or exchange.method == b"DELETE" or not may_change(heard.fields.passing):
         return None
-    if isinstance(content, bytes):
-        return await aside(dialect, content, tag)
-    if content.size_bytes > max_bytes:
-        return None
-    return await aside(dialect, b"".join([piece async for piece in content.pieces()]), tag)
+    whole = content if isinstance(content, bytes) else await in_one_piece_up_to(content, max_bytes)
+    return None if whole is None else await aside(len(whole), with_version, dialect, whole, tag)

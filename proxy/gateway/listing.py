@@ -7,11 +7,9 @@ for in advance, and where others turn up the list is fetched once more.
 The list itself has no tag: with one, a client could be told that nothing has changed where a member's version has.
 """
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from time import perf_counter
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from ..core.etag import EntityTag
 from ..core.fields import AnswerFields, read_answer_fields, without_digests
@@ -22,13 +20,14 @@ from ..core.resource import ResourceKey, key_digest
 from ..core.version import Strategy
 from ..origin.port import OriginAnswer
 from ..store.port import StoreKey
+from .aside import aside
 from .exchange import Exchange
-from .injecting import THREAD_BYTES, Unwritten, has_place, with_versions, written
+from .injecting import Unwritten, has_place, with_versions, written
 from .labels import Labels
 from .naming import RequestSources
 from .reply import Reply, Streamed, own_lines, relay
 from .representation import REPRESENTATION_STATUSES, Representations
-from .spool import Spool, SpoolLimits, take
+from .spool import Spool, SpoolLimits, in_one_piece, take
 
 REMEMBERED_LISTS = 1024
 REMEMBERED_MEMBERS = 65536
@@ -36,8 +35,6 @@ REMEMBERED_MEMBERS = 65536
 
 MAX_SEARCH_BYTES = 1 << 20
 _SEARCHES = SpoolLimits(MAX_SEARCH_BYTES, MAX_SEARCH_BYTES)
-
-R = TypeVar("R")
 
 
 class _Held(NamedTuple):
@@ -67,7 +64,7 @@ class Lists:
         """Answer a POST that changes nothing. Raises OriginError when the backend fails, BodyTooLarge, and what reading the body raises."""
         await exchange.body.ask_for()
         body = await take(exchange.body.read, _SEARCHES)
-        return await self.read(exchange, body if isinstance(body, bytes) else b"".join([piece async for piece in body.pieces()]))
+        return await self.read(exchange, await in_one_piece(body))
 
     async def read(self, exchange: Exchange, sent: bytes | None = None) -> Reply:
         """Answer a GET or a HEAD, or a search with the body `sent`. Raises OriginError when the backend fails."""
@@ -82,7 +79,7 @@ class Lists:
             if not isinstance(reply, _Held):
                 return reply
         self._remember(name, list(dict.fromkeys(reply.members.values())))
-        changed = await _aside(_changed, len(reply.content), exchange, reply.document, reply.members, tags)
+        changed = await aside(len(reply.content), _changed, exchange, reply.document, reply.members, tags)
         if changed is None:
             return Reply(reply.answer.status, reply.answer.reason, reply.fields.passing, reply.content, reply.fields.date)
         return Reply(reply.answer.status, reply.answer.reason, without_digests(reply.fields.passing), changed, reply.fields.date)
@@ -100,37 +97,24 @@ class Lists:
         """Ask the backend; a reply where its answer is to go out as it came."""
         method = b"GET" if sent is None else exchange.method
         answer = await self._representations.fetch(exchange, method, exchange.lines_to_read(), exchange.interim, body=sent)
-        started = perf_counter()
         try:
             fields = read_answer_fields(answer.fields)
             self._representations.grants.hear(exchange, fields)
             if answer.status not in REPRESENTATION_STATUSES or not self._counts(exchange) or not has_place(exchange, fields):
                 return _as_it_came(exchange, answer, fields)
-            held = await self._hold(answer)
+            held = await self._representations.hold(exchange, answer)
         except BaseException:
             answer.abandon()
             raise
-        finally:
-            exchange.upstream_seconds += perf_counter() - started
         if held.size_bytes > self._representations.max_tagged_bytes:
             self._told.tell(exchange)
             return _as_it_came(exchange, answer, fields, held)
-        content = b"".join([piece async for piece in held.pieces()])
+        content = await in_one_piece(held)
         held.close()
-        document = await _aside(read_json, len(content), content)
+        document = await aside(len(content), read_json, content)
         if document is None:
             return Reply(answer.status, answer.reason, fields.passing, content, fields.date)
-        return _Held(answer, fields, content, document, await _aside(_members, len(content), exchange, document))
-
-    async def _hold(self, answer: OriginAnswer) -> Spool:
-        spool = Spool(self._representations.hold_limits)
-        try:
-            while spool.size_bytes <= self._representations.max_tagged_bytes and (piece := await answer.read()):
-                await spool.add(piece)
-        except BaseException:
-            spool.close()
-            raise
-        return spool
+        return _Held(answer, fields, content, document, await aside(len(content), _members, exchange, document))
 
     def _remember(self, name: bytes, keys: Sequence[StoreKey]) -> None:
         """Keep which members a list has, for the next time. What is larger than all that may be kept is not."""
@@ -155,11 +139,6 @@ def _as_it_came(exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, 
                 held.close()
         return reply
     return Reply(answer.status, answer.reason, fields.passing, Streamed(answer.content_length, held, answer), fields.date)
-
-
-async def _aside(work: Callable[..., R], size_bytes: int, *arguments: object) -> R:
-    """Do work in a thread where that may take long, so that others need not wait for it."""
-    return await asyncio.to_thread(work, *arguments) if size_bytes > THREAD_BYTES else work(*arguments)
 
 
 def _members(exchange: Exchange, document: Document) -> dict[Pointer, StoreKey]:

@@ -14,7 +14,7 @@ from .exchange import Exchange
 from .refusing import refuse
 from .reply import Reply
 from .rules import Rules
-from .spool import Spool
+from .spool import Spool, in_one_piece_up_to
 
 MAX_NAMED_BYTES = 8 * 1024 * 1024
 """The largest body that a key is looked for in: it is held in memory for that."""
@@ -80,20 +80,13 @@ def take_names(exchange: Exchange, names: Named) -> Reply | None:
 
 async def name_by_body(exchange: Exchange, body: bytes | Spool | None) -> Reply | None:
     """Name the resources of a write whose body has come; 400 where that does not tell them."""
-    octets = body if isinstance(body, bytes) else b"" if body is None else await _whole(body)
+    octets = body if isinstance(body, bytes) else b"" if body is None else await in_one_piece_up_to(body, MAX_NAMED_BYTES)
     document = None if octets is None else read_json(octets)
     if document is not None and document.has_duplicates:
         detail = "An object in the body has a name twice, and the resource is known by the body."
         return refuse(exchange, Problem.BAD_REQUEST, detail)
     sources = RequestSources(exchange.parameters or {}, exchange.target.query, exchange.fields.passing, document, exchange.rules.aliases)
     return take_names(exchange, named(exchange.rules, exchange.key, sources))
-
-
-async def _whole(body: Spool) -> bytes | None:
-    """The content of a body that was spooled; None where it is too large to be looked into."""
-    if body.size_bytes > MAX_NAMED_BYTES:
-        return None
-    return b"".join([piece async for piece in body.pieces(0, body.size_bytes)])
 
 
 class RequestSources:

@@ -127,7 +127,7 @@ class Reading:
             content = await self._read_small(exchange, answer)
             digest.add(content)
             return await self._answer_tagged(exchange, answer, fields, digest, content)
-        spool = await self._hold(exchange, answer, digest)
+        spool = await self._representations.hold(exchange, answer, digest)
         if spool.size_bytes > self._representations.max_tagged_bytes:
             return self._answer_untagged(exchange, answer, fields, spool, asked)
         return await self._answer_tagged(exchange, answer, fields, digest, spool)
@@ -141,7 +141,7 @@ class Reading:
             seen: EntityTag | None = None
             digest = None if asked == b"HEAD" else self._representations.digest(exchange, fields, answer.content_length)
             if digest is not None:
-                held = await self._hold(exchange, answer, digest)
+                held = await self._representations.hold(exchange, answer, digest)
                 seen = digest.tag() if held.size_bytes <= self._representations.max_tagged_bytes else None
             if not stands_unchanged(exchange, version_of(seen)):
                 exchange.conditions = replace(exchange.conditions, if_none_match=None, if_modified_since=None)
@@ -159,7 +159,7 @@ class Reading:
             reply.body = Unsent(None) if isinstance(reply.body, Unsent) else reply.body
             return reply
         if not isinstance(held, Spool):
-            held = await self._hold(exchange, answer, None)
+            held = await self._representations.hold(exchange, answer)
         changed = None
         if held.size_bytes <= self._representations.max_tagged_bytes:
             changed = await self._answer_changed(exchange, answer, fields, tag, held)
@@ -175,21 +175,6 @@ class Reading:
             content += piece
         exchange.upstream_seconds += perf_counter() - started
         return content
-
-    async def _hold(self, exchange: Exchange, answer: OriginAnswer, digest: Digest | None) -> Spool:
-        """Take the content in, and digest it where it is to be, until it ends or is too large to be tagged."""
-        spool = Spool(self._representations.hold_limits)
-        started = perf_counter()
-        try:
-            while spool.size_bytes <= self._representations.max_tagged_bytes and (piece := await answer.read()):
-                if digest is not None:
-                    digest.add(piece)
-                await spool.add(piece)
-        except BaseException:
-            spool.close()
-            raise
-        exchange.upstream_seconds += perf_counter() - started
-        return spool
 
     def _relay(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
         reply = relay(answer, fields, own_lines(fields), exchange.method)

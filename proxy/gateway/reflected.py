@@ -4,7 +4,6 @@ RFC 9110 §13.1.1 allows a 2xx where "the final state is already reflected in th
 of the very write whose outcome is unknown (core/event.py: Why.RETRIED), where the route says `own_write = "principal+body+tag"`.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from ..core.conflict import Problem
@@ -14,8 +13,9 @@ from ..core.pointer import Pointer
 from ..core.record import Version
 from ..core.version import is_named, version_of
 from ..errors import StoreError
+from .aside import aside
 from .exchange import Exchange
-from .injecting import THREAD_BYTES, aside
+from .injecting import with_version
 from .lease import Lease
 from .metrics import RouteMetrics
 from .refusing import refuse
@@ -40,11 +40,10 @@ async def reflection(exchange: Exchange, body: bytes | Spool | None, sighting: S
         return None
     if tag is None or content is None or is_named(exchange.conditions.if_match, version_of(tag)):
         return None
-    compared = body, content, exchange.rules.ignored
-    if not (await asyncio.to_thread(is_reflected, *compared) if len(content) > THREAD_BYTES else is_reflected(*compared)):
+    if not await aside(len(content), is_reflected, body, content, exchange.rules.ignored):
         return None
     dialect = exchange.rules.dialect
-    shown = await aside(dialect, content, tag) if dialect.inject else content
+    shown = await aside(len(content), with_version, dialect, content, tag) if dialect.inject else content
     lines = [b"Content-Type: application/json\r\n", b"Cache-Control: no-store\r\n", b"ETag: %b\r\n" % bytes(dialect.shown(tag))]
     return Reply(200, b"", [*lines, OUTCOME_REPLAYED], content if shown is None else shown, is_own=True)
 

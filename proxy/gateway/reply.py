@@ -177,6 +177,13 @@ async def _held(body: bytes | Held) -> AsyncIterator[bytes]:
         yield body
 
 
+async def content_of(body: Body) -> bytes:
+    """The content of a body that is all here; empty where there is none, or where it is streamed."""
+    if isinstance(body, Held):
+        return b"".join([piece async for piece in body.spool.pieces(body.first, body.length)])
+    return body if isinstance(body, bytes) else b""
+
+
 async def _stream(body: Streamed) -> AsyncIterator[bytes]:
     if isinstance(body.held, Spool):
         async for piece in body.held.pieces():

@@ -23,6 +23,7 @@ from ..core.variant import VariantDigest
 from ..core.version import ContentDigest, Digest, Strategy, native_tag
 from ..errors import OriginError
 from ..origin.port import Interim, Origin, OriginAnswer, OriginRequest
+from .aside import THREAD_BYTES
 from .copies import Copies, Shown
 from .exchange import Exchange
 from .grants import Grants
@@ -41,8 +42,6 @@ REPRESENTATION_STATUSES = frozenset({200, 203})
 ABSENT_STATUSES = frozenset({404, 410})
 REMEMBERED_DISPROVED = 65536
 REMEMBERED_MARKED = 65536
-THREAD_BYTES = 64 * 1024
-"""How large a document may be that is parsed at once; others would have to wait too long for a larger one."""
 # What stands in AnswerFields.coding where the content is not coded.
 _IDENTITY = frozenset({b"", b"identity,"})
 MAX_SHOWN_BYTES = 1 << 20
@@ -277,6 +276,21 @@ class Representations:
             return None  # The head was all that was needed.
         answer.abandon()
         return None if digest is None or left < 0 else digest.tag()
+
+    async def hold(self, exchange: Exchange, answer: OriginAnswer, digest: Digest | None = None) -> Spool:
+        """Take the content in, and digest it where it is to be, until it ends or is too large to be tagged."""
+        spool = Spool(self.hold_limits)
+        started = perf_counter()
+        try:
+            while spool.size_bytes <= self.max_tagged_bytes and (piece := await answer.read()):
+                if digest is not None:
+                    digest.add(piece)
+                await spool.add(piece)
+        except BaseException:
+            spool.close()
+            raise
+        exchange.upstream_seconds += perf_counter() - started
+        return spool
 
     async def _hold_refusal(self, answer: OriginAnswer, fields: AnswerFields) -> Reply:
         spool = Spool(self.hold_limits)

@@ -34,7 +34,7 @@ from .arrival import Arrivals, RoutedRules
 from .exchange import Exchange
 from .injecting import may_change
 from .refusing import refuse
-from .reply import Held, Reply
+from .reply import Reply, content_of
 from .rules import ScimRole
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks
@@ -233,13 +233,8 @@ def _scheme(exchange: Exchange) -> str:
 
 async def _hear(reply: Reply) -> _Heard:
     """Take an answer in."""
-    body = reply.body
     try:
-        content = b""
-        if isinstance(body, bytes):
-            content = body
-        elif isinstance(body, Held):
-            content = b"".join([piece async for piece in body.spool.pieces(body.first, body.length)])
+        content = await content_of(reply.body)
     finally:
         reply.close()
     document = read_json(content)

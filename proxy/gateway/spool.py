@@ -111,6 +111,17 @@ class Spool:
             self._file = None
 
 
+async def in_one_piece(body: bytes | Spool) -> bytes:
+    """The content of a body, whole."""
+    return body if isinstance(body, bytes) else b"".join([piece async for piece in body.pieces()])
+
+
+async def in_one_piece_up_to(body: bytes | Spool, max_bytes: int) -> bytes | None:
+    """The content of a body, whole; None where it is larger than max_bytes."""
+    size_bytes = len(body) if isinstance(body, bytes) else body.size_bytes
+    return await in_one_piece(body) if size_bytes <= max_bytes else None
+
+
 async def take(read: Callable[[], Awaitable[bytes]], limits: SpoolLimits) -> bytes | Spool:
     """Read a body to its end; as plain bytes if it came in one small piece, as most do. BodyTooLarge past the cap."""
     first = await read()
