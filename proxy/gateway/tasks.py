@@ -41,3 +41,9 @@ class Tasks:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def is_stopped() -> bool:
+    """Whether the task that asks is to end itself, and not only what it has waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

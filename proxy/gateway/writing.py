@@ -39,7 +39,7 @@ from .representation import Representations
 from .rules import OnStoreLoss, OwnWrite
 from .several import Keys, begin_all, end_turns, keys_of, take_turns
 from .spool import Spool, SpoolLimits, take
-from .tasks import Tasks
+from .tasks import Tasks, is_stopped
 from .unprotected import NoLease
 from .would import let_pass, observes
 
@@ -128,8 +128,8 @@ class Writing:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if not task.cancelled():
-                raise  # It is the client that has left.
+            if is_stopped() or not task.cancelled():
+                raise  # It is the client that has left, or the Bulk request that this is an operation of has been stopped as well.
         if exchange.outcome:
             return refuse(exchange, Problem.OUTCOME_UNKNOWN, "noclobber was stopped while the write was under way.")
         return refuse(exchange, Problem.DRAINING, "noclobber was stopped before the write was sent.")
