@@ -80,8 +80,8 @@ class _Editor:
             before = end
             begin = end + 1 if index else end
             found = (others and others.match(text, begin)) or pattern.match(text, begin)
-            if found is None:
-                raise ValueError("the text is no JSON")
+            # The text has been parsed.
+            assert found is not None
             if found.re is others:
                 end, is_out = found.end(), False
             else:

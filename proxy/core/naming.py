@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, Protocol, assert_never
+from typing import NamedTuple, Protocol
 
 from .alias import EXACT, Aliases, Case, fold_case, quote, unquote
 from .pointer import NOTHING, Pointer, parse_pointer, write_pointer
@@ -201,37 +201,30 @@ def _uuid(value: bytes) -> bytes:
 
 
 def _value(part: Part, sources: Sources) -> bytes | Unnamed:
-    match part.source:
-        case Source.PATH:
-            return unquote(sources.parameter(part.name))
-        case Source.QUERY:
-            found = sources.query(part.name)
-        case Source.HEADER:
-            found = sources.header(part.name)
-        case Source.BODY:
-            value = sources.body(part.pointer)
-            if isinstance(value, str):
-                return value.encode("utf-8", "surrogatepass")
-            if isinstance(value, int) and not isinstance(value, bool):
-                return b"%d" % value
-            what = "is missing" if value is NOTHING else "is neither a text nor a number"
-            return Unnamed(f"{_called(part)} {what}, and the resource is known by it.")
-        case _:
-            assert_never(part.source)
+    if part.source is Source.PATH:
+        return unquote(sources.parameter(part.name))
+    if part.source is Source.BODY:
+        value = sources.body(part.pointer)
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogatepass")
+        if isinstance(value, int) and not isinstance(value, bool):
+            return b"%d" % value
+        what = "is missing" if value is NOTHING else "is neither a text nor a number"
+        return Unnamed(f"{_called(part)} {what}, and the resource is known by it.")
+    found = sources.query(part.name) if part.source is Source.QUERY else sources.header(part.name)
     if len(found) == 1:
         return found[0]
     return Unnamed(f"{_called(part)} {'stands more than once' if found else 'is missing'}, and the resource is known by it.")
 
 
+# A part of the path is always there.
+_CALLED = {
+    Source.QUERY: 'The parameter "{}" of the query',
+    Source.HEADER: "The field {}",
+    Source.BODY: "The member {} of the body",
+}
+
+
 def _called(part: Part) -> str:
-    match part.source:
-        case Source.PATH:
-            return f'The part "{part.name}" of the path'
-        case Source.QUERY:
-            return f'The parameter "{part.name}" of the query'
-        case Source.HEADER:
-            return f"The field {part.name.title()}"
-        case Source.BODY:
-            return f"The member {write_pointer(part.pointer)} of the body"
-        case _:
-            assert_never(part.source)
+    name = part.name.title() if part.source is Source.HEADER else part.name or write_pointer(part.pointer)
+    return _CALLED[part.source].format(name)

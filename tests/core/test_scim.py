@@ -217,6 +217,8 @@ def test_references_are_resolved() -> None:
     made = resolved(operation, {"g": "a/b", "x": 'say "hi"', "unused": "1"})
     assert made == operation._replace(path="/Groups/a%2Fb", data=b'{"members": [{"value": "say \\"hi\\""}], "n": 1.0}')
     assert resolved(operation, {"g": "1"}) is None
+    deletion = Operation("DELETE", "/Groups/bulkId:g")
+    assert resolved(deletion, {"g": "1"}) == deletion._replace(path="/Groups/1")
     assert resolved(creation("a"), {}) == creation("a")
 
 

@@ -176,9 +176,9 @@ class StoreContract:
         assert third.now - third.lineage_age == pytest.approx(first.now - first.lineage_age, abs=CLOCK_SLACK_SECONDS)
 
     async def test_a_lineage_has_one_floor_and_numbers_that_scripts_can_hold(self, open_store: OpenStore) -> None:
-        one, other = await open_store(), await open_store()
-        floors = {(await store.load(fresh_key())).floor for store in (one, other)}
-        refused = await one.swap(fresh_key(), "0" * 32, (await one.load(fresh_key())).lineage, Record(State.OK, "l1", "e1"), 0.0)
+        one, other, key = await open_store(), await open_store(), fresh_key()
+        floors = {(await store.load(key)).floor for store in (one, other)}
+        refused = await one.swap(key, "0" * 32, (await one.load(key)).lineage, Record(State.OK, "l1", "e1"), 0.0)
         assert isinstance(refused, Snapshot)
         assert floors == {refused.floor}
         assert 0 <= refused.floor < 2**52
