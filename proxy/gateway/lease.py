@@ -10,7 +10,6 @@ import asyncio
 import math
 import random
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,12 +27,13 @@ from ..core.event import (
     Renew,
     TakenOver,
 )
-from ..core.record import NOT_KNOWN, Record, Snapshot, State, Swapped, Version
+from ..core.record import NOT_KNOWN, Snapshot, State, Swapped, Version
 from ..core.write import step
 from ..errors import StoreError, StoreUnavailable
 from ..store.port import Store, StoreKey
 from .points import AFTER, BEFORE, Faults
 from .tasks import Tasks
+from .turns import Turns
 
 REMEMBERED_KEYS = 65536
 MAX_LOST_SWAPS = 3
@@ -193,9 +193,7 @@ class Leases:
         self.tasks = tasks
         self.faults = faults
         self.store = store
-        self._max_waiters = max_waiters
-        # Who waits for a key, by key. The one at work is not in the queue.
-        self._turns: dict[StoreKey, deque[asyncio.Future[None]]] = {}
+        self.turns = Turns(max_waiters, clock)
         self._remembered: dict[StoreKey, Snapshot] = {}
 
     def remembered(self, key: StoreKey) -> Snapshot | None:
@@ -206,51 +204,6 @@ class Leases:
         """The version that this process last saw settled under key; it may be out of date. NOT_KNOWN: nothing is remembered."""
         snapshot = self._remembered.get(key)
         return NOT_KNOWN if snapshot is None or snapshot.record is None else snapshot.record.version
-
-    def remembered_record(self, key: StoreKey) -> Record | None:
-        """The record that this process last saw settled under key; it may be out of date. None: nothing is remembered."""
-        snapshot = self._remembered.get(key)
-        return None if snapshot is None else snapshot.record
-
-    def is_crowded(self, key: StoreKey) -> bool:
-        """Whether as many writers of this process wait for key as may."""
-        waiting = self._turns.get(key)
-        return waiting is not None and len(waiting) >= self._max_waiters
-
-    async def take_turn(self, key: StoreKey, until: float) -> bool:
-        """Wait, first come first served, until no other writer of this process is at key. False: too many wait, or until has come."""
-        waiting = self._turns.get(key)
-        if waiting is None:
-            self._turns[key] = deque()
-            return True
-        if len(waiting) >= self._max_waiters:
-            return False
-        place = self.loop.create_future()
-        waiting.append(place)
-        try:
-            async with asyncio.timeout(until - self.clock()):
-                await place
-        except BaseException as left:
-            if place.done() and not place.cancelled():
-                # The turn came in the very moment in which this one left: pass it on.
-                self.end_turn(key)
-            elif place in waiting:
-                # It is not there where `end_turn` came by between the cancelling of the place and this.
-                waiting.remove(place)
-            if isinstance(left, TimeoutError):
-                return False
-            raise
-        return True
-
-    def end_turn(self, key: StoreKey) -> None:
-        """Let the next writer of this process come to key."""
-        waiting = self._turns[key]
-        while waiting:
-            place = waiting.popleft()
-            if not place.done():
-                place.set_result(None)
-                return
-        del self._turns[key]
 
     async def begin(
         self,

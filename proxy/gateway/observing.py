@@ -19,7 +19,7 @@ from .metrics import RouteMetrics
 from .principal import principal_digest
 from .reply import Reply
 from .representation import Representations
-from .several import Keys, Several, begin_all, end_turns, keys_of, take_turns
+from .several import Keys, Several, begin_all, keys_of
 from .spool import Spool
 from .unprotected import NoLease, ObservedLease
 
@@ -42,7 +42,7 @@ class Observing:
         if not has_salt:
             # Nothing can be tagged without it, so there is nothing to hold the conditions against.
             _set_aside(exchange)
-        has_turn = has_salt and await take_turns(leases, keys.ordered, until)
+        has_turn = has_salt and await leases.turns.take_all(keys.ordered, until)
         timeout_seconds = leases.times.write_timeout_seconds
         try:
             lease = await self._lease(exchange, keys, until, metrics) if has_turn else None
@@ -52,7 +52,7 @@ class Observing:
             return await Attempt(exchange, body, standing, self._representations, metrics).run()
         finally:
             if has_turn:
-                end_turns(leases, keys.ordered)
+                leases.turns.end_all(keys.ordered)
 
     async def _lease(self, exchange: Exchange, keys: Keys, until: float, metrics: RouteMetrics) -> Lease | Several | None:
         """The lease, with nothing in doubt under it; None where the write goes without."""

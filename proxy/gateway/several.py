@@ -35,27 +35,6 @@ def keys_of(exchange: Exchange) -> Keys:
     return Keys(own, sorted({own, *(StoreKey(key_digest(key)) for key in exchange.other_keys)}))
 
 
-async def take_turns(leases: Leases, keys: Sequence[StoreKey], until: float) -> bool:
-    """Wait for the turn at every key. False: it did not come, and none is held."""
-    taken: list[StoreKey] = []
-    try:
-        for key in keys:
-            if not await leases.take_turn(key, until):
-                end_turns(leases, taken)
-                return False
-            taken.append(key)
-    except BaseException:
-        end_turns(leases, taken)
-        raise
-    return True
-
-
-def end_turns(leases: Leases, keys: Sequence[StoreKey]) -> None:
-    """Let the next writers come to keys."""
-    for key in keys:
-        leases.end_turn(key)
-
-
 async def begin_all(
     leases: Leases,
     keys: Keys,

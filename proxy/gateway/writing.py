@@ -37,7 +37,7 @@ from .replay import has_a_key, idempotency_keys, is_recorded, own_write_key, rep
 from .reply import OUTCOME_UNKNOWN, OUTCOME_UNPROTECTED, RETRY_AFTER_SECONDS, Reply
 from .representation import Representations
 from .rules import OnStoreLoss, OwnWrite
-from .several import Keys, begin_all, end_turns, keys_of, take_turns
+from .several import Keys, begin_all, keys_of
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks, is_stopped
 from .unprotected import NoLease
@@ -212,11 +212,11 @@ class Writing:
         remembered = self._remembered(exchange, keys.own)
         if is_likely_stale(exchange, remembered) and (refused := await self._look_unless_own(exchange, metrics)) is not None:
             return refused
-        if leases.is_crowded(keys.own):
+        if leases.turns.is_crowded(keys.own):
             self._refuse(Refusal.WAITERS)
             busy = refuse(exchange, Problem.BUSY, "Too many writes of this resource are waiting.")
             return await self._unless_refused(exchange, metrics, busy)
-        if not await take_turns(leases, keys.ordered, until):
+        if not await leases.turns.take_all(keys.ordered, until):
             busy = refuse(exchange, Problem.BUSY, "The writes of this resource that came earlier take too long.")
             return await self._unless_refused(exchange, metrics, busy)
         try:
@@ -228,7 +228,7 @@ class Writing:
                     return refused
             return await self._in_turn(exchange, keys, body, until, metrics)
         finally:
-            end_turns(leases, keys.ordered)
+            leases.turns.end_all(keys.ordered)
 
     def _remembered(self, exchange: Exchange, key: StoreKey) -> Version:
         """What this process remembers of the resource, as a tag would name it."""

@@ -128,12 +128,12 @@ def test_a_turn_that_is_given_up_as_it_comes() -> None:
 
     async def story(place: Place) -> None:
         leases, tasks = place.leases, place.tasks
-        assert await leases.take_turn(KEY, 9.0)
-        waiting = tasks.start(leases.take_turn(KEY, 1.0))
+        assert await leases.turns.take(KEY, 9.0)
+        waiting = tasks.start(leases.turns.take(KEY, 1.0))
         await asyncio.sleep(0.5)
-        place.loop.call_at(1.0, leases.end_turn, KEY)
+        place.loop.call_at(1.0, leases.turns.end, KEY)
         assert await waiting is False
-        assert await leases.take_turn(KEY, 9.0)
+        assert await leases.turns.take(KEY, 9.0)
 
     lived(story)
 

@@ -17,7 +17,7 @@ from proxy.errors import StoreError, StoreUnavailable
 from proxy.gateway.exchange import Exchange
 from proxy.gateway.lease import Lease, Leases, LeaseTimes
 from proxy.gateway.rules import Rules
-from proxy.gateway.several import Keys, Several, begin_all, end_turns, keys_of, take_turns
+from proxy.gateway.several import Keys, Several, begin_all, keys_of
 from proxy.gateway.tasks import Tasks
 from proxy.store.port import StoreKey
 from tests.simulation.loop import VirtualLoop
@@ -302,22 +302,22 @@ def _slowly(swap: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[o
 
 def test_a_turn_that_does_not_come_costs_no_other() -> None:
     async def story(place: Place) -> None:
-        assert await place.one.take_turn(B, 0.0)
-        assert not await take_turns(place.one, (A, B), place.loop.time() + 0.1)
-        end_turns(place.one, (B,))
-        assert await take_turns(place.one, (A, B), place.loop.time() + 0.1)
+        assert await place.one.turns.take(B, 0.0)
+        assert not await place.one.turns.take_all((A, B), place.loop.time() + 0.1)
+        place.one.turns.end_all((B,))
+        assert await place.one.turns.take_all((A, B), place.loop.time() + 0.1)
 
     lived(story)
 
 
 def test_who_leaves_while_it_waits_for_a_turn_holds_none() -> None:
     async def story(place: Place) -> None:
-        assert await place.one.take_turn(B, 0.0)
-        waiting = place.loop.create_task(take_turns(place.one, (A, B), place.loop.time() + 5.0))
+        assert await place.one.turns.take(B, 0.0)
+        waiting = place.loop.create_task(place.one.turns.take_all((A, B), place.loop.time() + 5.0))
         await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.wait((waiting,))
-        assert await place.one.take_turn(A, place.loop.time() + 0.01)
+        assert await place.one.turns.take(A, place.loop.time() + 0.01)
 
     lived(story)
 
