@@ -15,20 +15,17 @@ from aiohttp import StreamReader, web
 from aiohttp.http import HttpProcessingError, RawRequestMessage
 
 from ..core.conflict import Problem
-from .handler import CLOSE, Sent
+from .farewell import Refused, Surplus, closing
 from .lasting import LastingHandler
 from .limits import CURES, ConnectionLimits, Refusal, Refuse
 from .peer import Forwarding, Peer
 from .preface import Unfinished, read_preface
 from .progress import reset, taken_bytes
-from .reply import message, problem
 from .requestid import RequestIds
 from .tunnel import ClientSide
 
 _ENDS_HEAD = b"\r\n\r\n"
 
-FAREWELL_SECONDS = 1.0
-"""How long a connection over the limit is kept after its 503, so that no reset overtakes the answer."""
 _TOO_LONG = "Got more than "
 _TOO_MANY = "Too many headers"
 _UNREADABLE = (Problem.BAD_REQUEST, "The request cannot be read as HTTP/1.1.")
@@ -148,7 +145,7 @@ class ClientConnection(LastingHandler):
             refusal = self._refusal(exc)
             if refusal is not None:
                 self._server.refuse(refusal)
-            return cast(web.StreamResponse, _Refused(*(_UNREADABLE if refusal is None else CURES[refusal]), self._server.id_line()))
+            return cast(web.StreamResponse, Refused(*(_UNREADABLE if refusal is None else CURES[refusal]), self._server.id_line()))
         return super().handle_error(request, status, exc, message)
 
     def _refusal(self, exc: HttpProcessingError) -> Refusal | None:
@@ -227,7 +224,7 @@ class ClientConnection(LastingHandler):
                 self._keepalive_handle = self._loop.call_at(due, self._process_keepalive)
                 return
             self._server.refuse(Refusal.SLOW_HEAD)
-            transport.write(_closing(*CURES[Refusal.SLOW_HEAD], self._server.id_line()))
+            transport.write(closing(*CURES[Refusal.SLOW_HEAD], self._server.id_line()))
             self._keepalive_handle = None
             self.force_close()
             return
@@ -293,44 +290,3 @@ class ClientConnection(LastingHandler):
         if self._reader_timer is not None:
             self._reader_timer.cancel()
             self._reader_timer = None
-
-
-class Surplus(asyncio.Protocol):
-    """A connection over the limit: 503, and the end, whatever it asks."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, id_line: bytes) -> None:
-        self._loop = loop
-        self._id_line = id_line
-        self._farewell: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Answer before anything is asked."""
-        stream = cast(asyncio.Transport, transport)
-        stream.write(_closing(*CURES[Refusal.CONNECTIONS], self._id_line))
-        if stream.can_write_eof():
-            stream.write_eof()
-        self._farewell = self._loop.call_later(FAREWELL_SECONDS, stream.abort)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Note the end."""
-        if self._farewell is not None:
-            self._farewell.cancel()
-
-
-class _Refused(Sent):
-    """The answer to what could not be read: nothing of the request is in it."""
-
-    def __init__(self, kind: Problem, detail: str, id_line: bytes) -> None:
-        super().__init__(keep_alive=False)
-        self._message = _closing(kind, detail, id_line)
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Write the answer."""
-        await request.writer.write(self._message)
-
-
-def _closing(kind: Problem, detail: str, id_line: bytes) -> bytes:
-    """A refusal after which the connection ends."""
-    reply = problem(kind, detail, b"")
-    assert isinstance(reply.body, bytes)
-    return message(reply, reply.body, id_line + CLOSE)
