@@ -7,7 +7,7 @@ asked. An older label on a newer body costs its holder a refusal; a newer label 
 from typing import NamedTuple
 
 from .etag import EntityTag
-from .record import Record, Snapshot, State, epoch_of
+from .record import NOT_KNOWN, Record, Snapshot, State, Version, epoch_of
 
 
 class Label(NamedTuple):
@@ -40,6 +40,24 @@ def is_settled(snapshot: Snapshot) -> bool:
     """Whether the label of snapshot is that of what stood then, and not of what stood before a write that may be under way."""
     record = snapshot.record
     return record is None or (record.state is State.OK and not record.owner and record.lineage == snapshot.lineage)
+
+
+def label_after_doubt(snapshot: Snapshot, record: Record, seen: Version) -> Label:
+    """Say what an unknown record's label becomes once `seen` was found to stand.
+
+    The number is burned unless the very state that it named stands again: a label given out before must not become current for another.
+    What an earlier lineage counted may be lost in part, so a counter that comes from one goes on at the floor of this one, or above it.
+    Where nothing was lost (floor 0) it has not changed by having a new lineage; opaque tags have, by the epoch in them.
+    """
+    epoch = epoch_of(snapshot.lineage)
+    if record.epoch != epoch and snapshot.floor:
+        return Label(epoch, max(record.revision + 1, snapshot.floor))
+    return Label(epoch, record.revision if seen != NOT_KNOWN and seen == record.version else record.revision + 1)
+
+
+def is_changed_from_outside(record: Record, seen: Version) -> bool:
+    """Whether what was seen is known not to be what the last commit left: its number names a state that does not stand any more."""
+    return seen != record.version and NOT_KNOWN not in (seen, record.version)
 
 
 def tag_of(label: Label, first_number: int | None) -> EntityTag:

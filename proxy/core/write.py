@@ -1,7 +1,8 @@
 """The write protocol: what an event makes of a record.
 
-Two rules of this file. Everything that decides about a record stands here, in TRANSITIONS and the few functions under it; a store only
-compares a stamp and swaps. And nothing here acts: `step` says what to write and what it means, the gateway does it.
+Two rules of this file. Everything that decides about a record stands here, in TRANSITIONS and the few functions under it (what becomes of
+its label: in `label.py`); a store only compares a stamp and swaps. And nothing here acts: `step` says what to write and what it means, the
+gateway does it.
 
 The protocol is checked exhaustively by a model of its own; a change here is a change there.
 """
@@ -32,8 +33,8 @@ from .event import (
     is_own,
     is_same_request,
 )
-from .label import Label
-from .record import NOT_KNOWN, Commit, Record, Snapshot, State, Version, epoch_of
+from .label import is_changed_from_outside, label_after_doubt
+from .record import NOT_KNOWN, Commit, Record, Snapshot, State, epoch_of
 
 
 class Step(NamedTuple):
@@ -283,24 +284,6 @@ def _confirm(snapshot: Snapshot, event: Confirm) -> Step:
         unknown_since=None,
     )
     return Step(confirmed, event.lease_seconds if proceeds else 0.0, Done(confirmed.revision, epoch))
-
-
-def label_after_doubt(snapshot: Snapshot, record: Record, seen: Version) -> Label:
-    """Say what an unknown record's label becomes once `seen` was found to stand.
-
-    The number is burned unless the very state that it named stands again: a label given out before must not become current for another.
-    What an earlier lineage counted may be lost in part, so a counter that comes from one goes on at the floor of this one, or above it.
-    Where nothing was lost (floor 0) it has not changed by having a new lineage; opaque tags have, by the epoch in them.
-    """
-    epoch = epoch_of(snapshot.lineage)
-    if record.epoch != epoch and snapshot.floor:
-        return Label(epoch, max(record.revision + 1, snapshot.floor))
-    return Label(epoch, record.revision if seen != NOT_KNOWN and seen == record.version else record.revision + 1)
-
-
-def is_changed_from_outside(record: Record, seen: Version) -> bool:
-    """Whether what was seen is known not to be what the last commit left: its number names a state that does not stand any more."""
-    return seen != record.version and NOT_KNOWN not in (seen, record.version)
 
 
 def _finish(snapshot: Snapshot, event: Finish) -> Step:

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 from ..core.etag import EntityTag, TagList
 from ..core.event import Done
-from ..core.label import Label, is_settled, label_of, tag_of
+from ..core.label import Label, is_changed_from_outside, is_settled, label_after_doubt, label_of, tag_of
 from ..core.precondition import Present, Unreadable
 from ..core.record import NOT_KNOWN, State, Version
 from ..core.version import version_of
-from ..core.write import is_changed_from_outside, label_after_doubt
 from .exchange import Exchange
 from .lease import Lease
 from .representation import Sighting

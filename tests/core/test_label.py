@@ -3,9 +3,9 @@
 import pytest
 
 from proxy.core.event import Begin, Confirm, Done, Finish, Granted, Kind
-from proxy.core.label import Label, is_settled, label_of, label_to_read, tag_of
+from proxy.core.label import Label, is_changed_from_outside, is_settled, label_after_doubt, label_of, label_to_read, tag_of
 from proxy.core.record import NOT_KNOWN, Record, Snapshot, State, Version, epoch_of
-from proxy.core.write import is_changed_from_outside, label_after_doubt, step
+from proxy.core.write import step
 
 NOW, OLDER = "a" * 32, "b" * 32
 GRACE_SECONDS = 10.0
