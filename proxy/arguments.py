@@ -49,77 +49,87 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _describe_run(commands: Commands) -> None:
-    run = commands.add_parser(
-        "run",
-        help="serve",
-        description="Serve until SIGTERM or SIGINT, then let what is in flight come to its end.",
-        epilog="example: noclobber run --upstream http://127.0.0.1:9000 --store redis://127.0.0.1:6379",
-        formatter_class=RAW,
-        allow_abbrev=False,
+def _command(commands: Commands, name: str, *, does: str, description: str, example: str) -> argparse.ArgumentParser:
+    """The parser of one command. `does` says it in a line, `description` in some."""
+    return commands.add_parser(
+        name, help=does, description=description, epilog=f"example: {example}", formatter_class=RAW, allow_abbrev=False
     )
-    run.add_argument("--config", type=Path, metavar="FILE", help="the configuration, in TOML; without it no file is read")
+
+
+def _take_config(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--config", type=Path, metavar="FILE", help=what)
+
+
+def _take_fields(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field to send; may be repeated")
+
+
+def _describe_run(commands: Commands) -> None:
+    run = _command(
+        commands,
+        "run",
+        does="serve",
+        description="Serve until SIGTERM or SIGINT, then let what is in flight come to its end.",
+        example="noclobber run --upstream http://127.0.0.1:9000 --store redis://127.0.0.1:6379",
+    )
+    _take_config(run, "the configuration, in TOML; without it no file is read")
     for flag, key in FLAGS.items():
         place = f"[{key.section}] {key.name}, default {key.shown_default}"
         run.add_argument(f"--{flag}", metavar=key.note.metavar, help=f"{key.note.does} ({place})")
 
 
 def _describe_check(commands: Commands) -> None:
-    check = commands.add_parser(
+    check = _command(
+        commands,
         "check",
-        help="say everything that is wrong with a configuration",
+        does="say everything that is wrong with a configuration",
         description="Read FILE as `run` would, with the environment as it is. One line on standard output if all is well,\n"
         "with warnings on standard error of what is allowed and probably not meant; else every mistake there:\n"
         "FILE:LINE: key: what is wrong, what was read, what is allowed.",
-        epilog="example: noclobber check config.toml && systemctl restart noclobber",
-        formatter_class=RAW,
-        allow_abbrev=False,
+        example="noclobber check config.toml && systemctl restart noclobber",
     )
     check.add_argument("file", nargs="?", type=Path, default=Path("config.toml"), metavar="FILE", help="default: config.toml")
 
 
 def _describe_explain(commands: Commands) -> None:
-    explain = commands.add_parser(
+    explain = _command(
+        commands,
         "explain",
-        help="say what becomes of a request, and why",
+        does="say what becomes of a request, and why",
         description="Say which route a request takes, which resource it is about, and the settings that hold for it with where each comes\n"
         "from. Then have it decided as `run` would: reads are sent to the backend, writes never, and the store stays as it is.",
-        epilog="example: noclobber explain PUT /api/journeys/7 -H 'If-Match: \"abc\"' --data '{}' --config config.toml",
-        formatter_class=RAW,
-        allow_abbrev=False,
+        example="noclobber explain PUT /api/journeys/7 -H 'If-Match: \"abc\"' --data '{}' --config config.toml",
     )
     explain.add_argument("method", metavar="METHOD", help="in capitals")
     explain.add_argument("url", metavar="URL", help="the resource at noclobber: a path, or a URL where the host counts")
-    explain.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field to send; may be repeated")
+    _take_fields(explain)
     explain.add_argument("--data", default="", metavar="BODY", help="the body (default: none)")
-    explain.add_argument("--config", type=Path, metavar="FILE", help="the configuration, in TOML; without it no file is read")
+    _take_config(explain, "the configuration, in TOML; without it no file is read")
     for flag in ("upstream", "store"):
         key = FLAGS[flag]
         explain.add_argument(f"--{flag}", metavar=key.note.metavar, help=f"{key.note.does} ([{key.section}] {key.name})")
 
 
 def _describe_schema(commands: Commands) -> None:
-    commands.add_parser(
+    _command(
+        commands,
         "schema",
-        help="write the schema of the configuration",
+        does="write the schema of the configuration",
         description="Write the JSON Schema (draft 2020-12) of config.toml to standard output, for editors that complete and check it.",
-        epilog="example: noclobber schema > noclobber.schema.json",
-        formatter_class=RAW,
-        allow_abbrev=False,
+        example="noclobber schema > noclobber.schema.json",
     )
 
 
 def _describe_conflicts(commands: Commands) -> None:
-    conflicts = commands.add_parser(
+    conflicts = _command(
+        commands,
         "conflicts",
-        help="show the conflict log",
+        does="show the conflict log",
         description="Show the events that the store keeps, oldest first: writes refused to save an update, forced writes, unknown\n"
         "outcomes and changes from elsewhere. Who and what is a salted digest; the request id leads to the access log.",
-        epilog="example: noclobber conflicts --config config.toml --last 20 --follow",
-        formatter_class=RAW,
-        allow_abbrev=False,
+        example="noclobber conflicts --config config.toml --last 20 --follow",
     )
-    conflicts.add_argument("--config", type=Path, metavar="FILE", help="the configuration that names the store")
+    _take_config(conflicts, "the configuration that names the store")
     conflicts.add_argument("--store", metavar="URL", help="the store, where no configuration names it")
     conflicts.add_argument("--last", type=_count, metavar="N", help="show the newest N alone")
     conflicts.add_argument("--follow", action="store_true", help="go on with what comes, until interrupted")
@@ -135,32 +145,30 @@ def _count(text: str) -> int:
 
 
 def _describe_probe(commands: Commands) -> None:
-    probe = commands.add_parser(
+    probe = _command(
+        commands,
         "probe-apply-delay",
-        help="measure how long a backend may apply a write after its connection is gone",
+        does="measure how long a backend may apply a write after its connection is gone",
         description="Write to URL again and again, reset each connection before the answer, and watch when the write shows.\n"
         "It OVERWRITES the resource (a PUT is undone in the end): use one of its own, straight at the backend.",
-        epilog='example: noclobber probe-apply-delay http://127.0.0.1:9000/notes/test --body \'{"text": "{probe}"}\'',
-        formatter_class=RAW,
-        allow_abbrev=False,
+        example='noclobber probe-apply-delay http://127.0.0.1:9000/notes/test --body \'{"text": "{probe}"}\'',
     )
     probe.add_argument("url", metavar="URL", help="the resource")
     probe.add_argument("--body", required=True, help="what to send; {probe} is replaced, and must show when the resource is read")
     probe.add_argument("--method", default="PUT", help="default: PUT")
-    probe.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field to send; may be repeated")
+    _take_fields(probe)
     probe.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each pause is tried (default: 3)")
     probe.add_argument("--watch", type=float, default=15.0, metavar="SECONDS", help="how long to wait for a write to show (default: 15)")
 
 
 def _describe_aliases(commands: Commands) -> None:
-    aliases = commands.add_parser(
+    aliases = _command(
+        commands,
         "probe-aliases",
-        help="find out which spellings of a URL a backend takes for one resource",
+        does="find out which spellings of a URL a backend takes for one resource",
         description="GET URL and other spellings of it (case, slash, suffix, query, escapes), compare what they show, and say which keys\n"
         "of the route tell noclobber so. Nothing is written. Ask the backend itself, not noclobber.",
-        epilog="example: noclobber probe-aliases 'http://127.0.0.1:9000/notes/test?id=5'",
-        formatter_class=RAW,
-        allow_abbrev=False,
+        example="noclobber probe-aliases 'http://127.0.0.1:9000/notes/test?id=5'",
     )
     aliases.add_argument("url", metavar="URL", help="the resource")
-    aliases.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field to send; may be repeated")
+    _take_fields(aliases)
