@@ -41,16 +41,17 @@ def show_conflicts(showing: Showing, out: Callable[[str], object] = sys.stdout.w
 
 async def _show(showing: Showing, out: Callable[[str], object]) -> None:
     store = await open_store(showing.store)
+    line = _as_kept if showing.is_json else _as_text
     try:
         kept: deque[Entry] = deque(maxlen=showing.last)
         after = await _read(store, "", kept.append)
         for entry in kept:
-            out(_line(entry, showing.is_json))
+            out(line(entry))
         while showing.follows:
             sys.stdout.flush()
             await asyncio.sleep(FOLLOW_SECONDS)
             try:
-                after = await _read(store, after, lambda entry: out(_line(entry, showing.is_json)))
+                after = await _read(store, after, lambda entry: out(line(entry)))
             except StoreUnavailable as error:
                 # It may be back the next time.
                 sys.stderr.write(f"noclobber: {error}\n")
@@ -67,9 +68,11 @@ async def _read(store: Streams, after: str, take: Callable[[Entry], object]) -> 
     return after
 
 
-def _line(entry: Entry, is_json: bool) -> str:
-    if is_json:
-        return entry.content.decode("utf-8") + "\n"
+def _as_kept(entry: Entry) -> str:
+    return entry.content.decode("utf-8") + "\n"
+
+
+def _as_text(entry: Entry) -> str:
     try:
         event = json.loads(entry.content)
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["time"]))

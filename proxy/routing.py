@@ -8,7 +8,7 @@ from .core.resource import Routes
 from .gateway.arrival import RoutedRules
 from .gateway.lease import LeaseTimes
 from .gateway.metrics import Metrics, RouteMetrics
-from .gateway.rules import Mode, Rules
+from .gateway.rules import Rules
 from .origin.port import Upstream
 
 NO_OTHERS = KnownRoutes(())
@@ -81,7 +81,7 @@ def routed(route: Route, metrics: Metrics, origin: Upstream, known: KnownRoutes 
     )
     return RoutedRules(
         rules,
-        RouteMetrics(metrics, route.name, observes=route.mode is Mode.OBSERVE),
+        RouteMetrics(metrics, route.name, route.mode),
         origin,
         route.template if route.template.parameters else None,
     )

@@ -17,6 +17,7 @@ from ..core.record import Record, Snapshot, Swapped
 from ..errors import StoreError, StoreRefused
 from ..store.port import Store, StoreKey
 from .limits import Refusal
+from .rules import Mode
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -78,9 +79,9 @@ class DurationsByLabel(Collector):
 class RouteMetrics:
     """The children of one route, looked up once: `labels()` costs more than counting does."""
 
-    def __init__(self, metrics: "Metrics", route: str, *, observes: bool = False) -> None:
-        """`observes`: conflicts are counted as what would have been refused."""
-        self._observes = observes
+    def __init__(self, metrics: "Metrics", route: str, mode: Mode = Mode.ENFORCE) -> None:
+        """`mode` OBSERVE: conflicts are counted as what would have been refused."""
+        self._mode = mode
         self._observed: dict[str, Counter] = {}
         self._metrics = metrics
         self._route = route
@@ -125,7 +126,7 @@ class RouteMetrics:
 
     def count_conflict(self, kind: str) -> None:
         """Count one write that was refused (or would be): stale, missing, exists or gone."""
-        if self._observes:
+        if self._mode is Mode.OBSERVE:
             self.count_observed(kind)
             return
         child = self._conflicts.get(kind)
