@@ -92,5 +92,9 @@ class Dialect:
         """A tag as it goes out: within, all are strong."""
         return EntityTag(tag.opaque, weak=True) if self.is_weak else tag
 
+    def tag_line(self, tag: EntityTag) -> bytes:
+        """The field line in which a tag goes out."""
+        return b"ETag: %b\r\n" % bytes(self.shown(tag) if self.is_weak else tag)
+
 
 STANDARD = Dialect()

@@ -280,7 +280,7 @@ class Attempt:
         # RFC 9110 §9.3.4 is about PUT: it need not have been stored as it was sent. Of other methods it says nothing.
         self._representations.tell(exchange, tag, content)
         if tag is not None and (exchange.rules.put_etag is PutEtag.SEND or exchange.method != b"PUT"):
-            lines.append(b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag)))
+            lines.append(exchange.rules.dialect.tag_line(tag))
         changed = None if tag is None else await changed_answer(exchange, heard, tag, self._representations.max_tagged_bytes)
         result = result_of(heard, lines, exchange.replay_key, changed) if exchange.replay_key and heard.is_whole else ""
         if not await self._tell(Kind.COMMIT, version, exchange.replay_key if result else "", result):

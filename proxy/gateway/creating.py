@@ -96,7 +96,7 @@ class Creating:
         if changed is not None:
             reply.close()
             reply.lines, reply.body, reply.trailers = without_digests(reply.lines), changed, ()
-        reply.lines = [*reply.lines, b"ETag: %b\r\n" % bytes(dialect.shown(tag))]
+        reply.lines = [*reply.lines, dialect.tag_line(tag)]
         return reply
 
     async def _content(self, reply: Reply) -> bytes:

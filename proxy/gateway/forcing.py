@@ -57,7 +57,7 @@ def account(exchange: Exchange, representations: Representations, metrics: Route
     if observes(exchange):
         return
     history = representations.history
-    if any(incident.kind in _CONFLICTS for incident in exchange.incidents):
+    if exchange.incidents and any(incident.kind in _CONFLICTS for incident in exchange.incidents):
         if who := principal_digest(exchange, representations.salt):
             history.refuse(who, exchange.key)
         return

@@ -84,7 +84,7 @@ async def changed_reply(
         return None
     if isinstance(content, Spool):
         content.close()
-    lines = [*without_digests(fields.passing), b"ETag: %b\r\n" % bytes(dialect.shown(tag))]
+    lines = [*without_digests(fields.passing), dialect.tag_line(tag)]
     return Reply(answer.status, answer.reason, lines, changed, fields.date)
 
 

@@ -206,7 +206,7 @@ class Reading:
         current = self._representations.present(fields, tag, time.time())
         refused = self._refuse(exchange, self._judge(exchange, current), fields, tag)
         if tag is not None:
-            fields.passing = [*fields.passing, b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag))]
+            fields.passing = [*fields.passing, exchange.rules.dialect.tag_line(tag)]
         if refused is None and exchange.method != b"HEAD":
             lines = [*fields.passing, *fields.trailer_lines] if answer.content_length is None else fields.passing
             return Reply(answer.status, answer.reason, lines, Streamed(answer.content_length, held, answer), fields.date)
@@ -250,7 +250,7 @@ class Reading:
         digest: Digest,
     ) -> Reply:
         size = len(content) if isinstance(content, bytes) else content.size_bytes
-        tag_line = b"" if tag is None else b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag))
+        tag_line = b"" if tag is None else exchange.rules.dialect.tag_line(tag)
         if exchange.has_conditions or exchange.fields.ranges:
             current = self._representations.present(fields, tag, time.time())
             reply = self._refuse(exchange, self._judge(exchange, current), fields, tag)
@@ -281,7 +281,7 @@ class Reading:
         if judgement.verdict is Verdict.NOT_MODIFIED:
             lines = lines_of_304(fields.passing)
             if tag is not None:
-                lines.append(b"ETag: %b\r\n" % bytes(exchange.rules.dialect.shown(tag)))
+                lines.append(exchange.rules.dialect.tag_line(tag))
             return Reply(304, b"", lines, None, fields.date)
         if judgement.verdict is not Verdict.FAILED:
             return None

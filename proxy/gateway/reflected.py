@@ -44,7 +44,7 @@ async def reflection(exchange: Exchange, body: bytes | Spool | None, sighting: S
         return None
     dialect = exchange.rules.dialect
     shown = await aside(len(content), with_version, dialect, content, tag) if dialect.inject else content
-    lines = [b"Content-Type: application/json\r\n", b"Cache-Control: no-store\r\n", b"ETag: %b\r\n" % bytes(dialect.shown(tag))]
+    lines = [b"Content-Type: application/json\r\n", b"Cache-Control: no-store\r\n", dialect.tag_line(tag)]
     return Reply(200, b"", [*lines, OUTCOME_REPLAYED], content if shown is None else shown, is_own=True)
 
 
