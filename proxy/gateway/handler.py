@@ -172,7 +172,7 @@ class Handler:
             # Nor is the rest of it waited for, as it is for other refusals.
             cast(Hurrying, request.protocol).hurry()
             return refuse(exchange, Problem.TOO_SLOW, "The body did not arrive in time.")
-        request.protocol.logger.exception("noclobber failed", exc_info=failure)
+        request.protocol.logger.exception("noclobber failed")
         return refuse(exchange, Problem.INTERNAL, "This is a defect of noclobber's.")
 
     def _overloaded(self) -> Reply:
