@@ -76,19 +76,43 @@ class DurationsByLabel(Collector):
         yield family
 
 
+class ByKind:
+    """The children of one route's counter, by their last label, which is from a closed set."""
+
+    __slots__ = ("_children", "_counter", "_route")
+
+    def __init__(self, counter: Counter, route: str) -> None:
+        self._counter = counter
+        self._route = route
+        self._children: dict[str, Counter] = {}
+
+    def count(self, kind: str) -> None:
+        """Count one request of a kind."""
+        child = self._children.get(kind)
+        if child is None:
+            child = self._children[kind] = self._counter.labels(self._route, kind)
+        child.inc()
+
+
 class RouteMetrics:
-    """The children of one route, looked up once: `labels()` costs more than counting does."""
+    """The children of one route, looked up once: `labels()` costs more than counting does.
+
+    `count_verdict` counts the result of evaluating one request's preconditions; `count_undone` one request whose tag bore the mark of a
+    hop, by one of `core/hops.py`'s KINDS; `count_conflict` one write that was refused (or would be): stale, missing, exists or gone;
+    `count_forced` one write that was applied whatever stood there: unconditional or override; `count_observed` one write of an observed
+    route that enforcing would have handled otherwise.
+    """
 
     def __init__(self, metrics: "Metrics", route: str, mode: Mode = Mode.ENFORCE) -> None:
         """`mode` OBSERVE: conflicts are counted as what would have been refused."""
-        self._mode = mode
-        self._observed: dict[str, Counter] = {}
         self._metrics = metrics
         self._route = route
         self._requests: dict[tuple[str, int], Counter] = {}
-        self._verdicts: dict[str, Counter] = {}
-        self._conflicts: dict[str, Counter] = {}
-        self._undone: dict[str, Counter] = {}
+        self.count_verdict = ByKind(metrics.preconditions, route).count
+        self.count_undone = ByKind(metrics.tags_undone, route).count
+        self.count_forced = ByKind(metrics.forced_writes, route).count
+        self.count_observed = ByKind(metrics.observed, route).count
+        self.count_conflict = self.count_observed if mode is Mode.OBSERVE else ByKind(metrics.conflicts, route).count
         self.duration = metrics.request_duration.labels(route)
         self.upstream = metrics.upstream_duration.labels(route)
         self.overhead = metrics.overhead.labels(route)
@@ -96,7 +120,6 @@ class RouteMetrics:
         self.unknown_outcomes = metrics.unknown_outcomes.labels(route)
         self.unprotected_writes = metrics.unprotected_writes.labels(route)
         self.forced_after_conflict = metrics.forced_after_conflict.labels(route)
-        self._forced: dict[str, Counter] = {}
         self.out_of_band_changes = metrics.out_of_band_changes.labels(route)
         self.own_writes = metrics.own_writes.labels(route)
         self.store_loss_writes = metrics.store_loss_writes.labels(route)
@@ -108,44 +131,6 @@ class RouteMetrics:
         child = self._requests.get((label, status))
         if child is None:
             child = self._requests[label, status] = self._metrics.requests.labels(self._route, label, str(status))
-        child.inc()
-
-    def count_verdict(self, verdict: str) -> None:
-        """Count the result of evaluating one request's preconditions."""
-        child = self._verdicts.get(verdict)
-        if child is None:
-            child = self._verdicts[verdict] = self._metrics.preconditions.labels(self._route, verdict)
-        child.inc()
-
-    def count_undone(self, kind: str) -> None:
-        """Count one request whose tag bore the mark of a hop. `kind` is one of `core/hops.py`'s KINDS."""
-        child = self._undone.get(kind)
-        if child is None:
-            child = self._undone[kind] = self._metrics.tags_undone.labels(self._route, kind)
-        child.inc()
-
-    def count_conflict(self, kind: str) -> None:
-        """Count one write that was refused (or would be): stale, missing, exists or gone."""
-        if self._mode is Mode.OBSERVE:
-            self.count_observed(kind)
-            return
-        child = self._conflicts.get(kind)
-        if child is None:
-            child = self._conflicts[kind] = self._metrics.conflicts.labels(self._route, kind)
-        child.inc()
-
-    def count_forced(self, kind: str) -> None:
-        """Count one write that was applied whatever stood there: unconditional or override."""
-        child = self._forced.get(kind)
-        if child is None:
-            child = self._forced[kind] = self._metrics.forced_writes.labels(self._route, kind)
-        child.inc()
-
-    def count_observed(self, kind: str) -> None:
-        """Count one write of an observed route that enforcing would have handled otherwise."""
-        child = self._observed.get(kind)
-        if child is None:
-            child = self._observed[kind] = self._metrics.observed.labels(self._route, kind)
         child.inc()
 
 
