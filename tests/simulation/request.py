@@ -1,5 +1,6 @@
 """A request as aiohttp would hand it over, and the answer as its client would take it in: no sockets in between."""
 
+import sys
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,10 +30,11 @@ class Logger:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def exception(self, message: str, *, exc_info: BaseException) -> None:
+    def exception(self, message: str) -> None:
         """Called where noclobber answers 500."""
-        if not isinstance(exc_info, Injected):
-            self._journal.violation(f"a defect: {message}: {exc_info!r}")
+        error = sys.exc_info()[1]
+        if not isinstance(error, Injected):
+            self._journal.violation(f"a defect: {message}: {error!r}")
 
 
 class _Content:
