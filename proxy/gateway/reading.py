@@ -220,7 +220,12 @@ class Reading:
         self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, digest: Digest, content: bytes | Spool
     ) -> Reply:
         """Answer with what is held, its version written into it where the route's clients look for it there."""
-        tag = await tag_of(digest, len(content) if isinstance(content, bytes) else content.size_bytes)
+        # Of octets it is there at once, and most are: no coroutine for those.
+        tag = (
+            digest.tag()
+            if digest.is_of_octets
+            else await tag_of(digest, len(content) if isinstance(content, bytes) else content.size_bytes)
+        )
         changed = None
         self._representations.tell(exchange, tag, content)
         if tag is not None and has_place(exchange, fields):
