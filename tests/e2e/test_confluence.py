@@ -137,13 +137,27 @@ def test_any_number_but_the_next_is_refused_with_both_numbers(backend: int, nocl
 def test_a_save_that_names_no_version_is_refused(backend: int, noclobber: int, page: str) -> None:
     refused = ask(noclobber, "PUT", path_of(page), {"title": "Mine"})
     assert refused.status == 409
-    assert "conflict" in str(refused.json()["message"]).lower()
+    told = str(refused.json()["message"])
+    assert "conflict" in told.lower()
+    # What to do is said in this client's terms: it knows no If-Match.
+    assert told.endswith("Read the page, and send the number after its own.")
     assert ask(backend, "GET", path_of(page)).json()["title"] == TITLE
 
 
 def test_a_page_that_is_not_there_is_a_404(noclobber: int) -> None:
     refused = ask(noclobber, "PUT", "/rest/api/content/99", {"title": "Mine", "version": {"number": 2}})
     assert refused.status == 404
+
+
+def test_a_page_is_removed_without_a_number_and_a_later_save_is_a_404(backend: int, noclobber: int, page: str) -> None:
+    client = confluence(noclobber)
+    client.update_page(page, TITLE, "<p>Second draft.</p>")
+
+    client.remove_page(page)
+
+    assert ask(backend, "GET", path_of(page)).status == 404
+    late = {"title": "Mine", "version": {"number": 3}}
+    assert ask(noclobber, "PUT", path_of(page), late).status == 404
 
 
 def test_a_change_around_noclobber_is_a_conflict(backend: int, noclobber: int, page: str) -> None:
