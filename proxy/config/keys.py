@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from enum import Enum
 from inspect import get_annotations
 from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 from msgspec.inspect import BoolType, EnumType, FloatType, IntType, Metadata, NoneType, StrType, Type, UnionType, VarTupleType, type_info
@@ -53,15 +54,14 @@ _NOUNS = ((StrType, "a text"), (EnumType, "a text"), (BoolType, "true or false")
 _NOUNS_OF_LISTS = ((VarTupleType, "an array of texts"), (UnionType, "a text or an array of texts"))
 
 
-class Refused(ValueError):
-    """A value is none that its key takes. Says what is wrong, as the end of the sentence "The value ...".
+class Refused(NamedTuple):
+    """Why a value is none that its key takes: what is wrong, as the end of the sentence "The value ...".
 
     `position` is that of the item of an array that is wrong; None where it is the whole value.
     """
 
-    def __init__(self, what: str, position: int | None = None) -> None:
-        super().__init__(what)
-        self.position = position
+    what: str
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +106,34 @@ class Key:
             return "none"
         return self.note.default or shown(self.default.value if isinstance(self.default, Enum) else self.default)
 
-    def check(self, value: object) -> None:
-        """Raise Refused unless value, as tomllib gives it, is one that the key takes."""
+    def refusals(self, value: object) -> list[Refused]:
+        """Why value, as tomllib gives it, is none that the key takes: once for each item of an array that is wrong; empty if it is one."""
         kind = self.kind
         if not _is_of(kind, value):
-            raise Refused(f"is not {_noun(kind)}")
-        check = self.note.check
-        if check is not None:
-            # Of a union, a text is a choice.
-            texts = value if isinstance(value, list) else [] if isinstance(kind, UnionType) or not isinstance(value, str) else [value]
-            for position, text in enumerate(texts):
-                try:
-                    check(text)
-                except ValueError as error:
-                    raise Refused(str(error), position if isinstance(value, list) else None) from error
+            return [Refused(f"is not {_noun(kind)}")]
+        if found := self._refused_texts(value):
+            return found
         # TOML has inf and nan, and a time of either would switch a limit off.
         if isinstance(value, float) and not math.isfinite(value):
-            raise Refused("is out of range")
+            return [Refused("is out of range")]
         try:
             msgspec.convert(value, type=self.type)
-        except msgspec.ValidationError as error:
-            raise Refused("is none of the choices" if self.choices else "is out of range") from error
+        except msgspec.ValidationError:
+            return [Refused("is none of the choices" if self.choices else "is out of range")]
+        return []
+
+    def _refused_texts(self, value: object) -> list[Refused]:
+        check = self.note.check
+        # Of a union, a text is a choice.
+        is_text = isinstance(value, str) and not isinstance(self.kind, UnionType)
+        found: list[Refused] = []
+        for position, text in enumerate(value if isinstance(value, list) else [value] if is_text else []):
+            try:
+                if check is not None:
+                    check(text)
+            except ValueError as error:
+                found.append(Refused(str(error), position if isinstance(value, list) else None))
+        return found
 
     def from_text(self, text: str) -> object:
         """Read the text of a variable or a flag: as it stands where the key is a text, else as a TOML value (itself if it is none)."""

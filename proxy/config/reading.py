@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .keys import ARRAYS, FLAGS, KEYS, PREFIX, SINGLE_KEYS, VARIABLES, Key, Refused, label, meant, shown
+from .keys import ARRAYS, FLAGS, KEYS, PREFIX, SINGLE_KEYS, VARIABLES, Key, label, meant, shown
 from .lines import LineIndex
 from .mistakes import Mistakes, Place, Source
 
@@ -112,21 +112,20 @@ class Reading:
         self.take(key, self.sections[key.section], key.from_text(text), place, read)
 
     def take(self, key: Key, section: Section, value: object, place: Place, read: str = "", items: Sequence[Place] = ()) -> None:
-        """Keep value in section if it fits key; note a mistake if not. `read` is shown instead of it; `items` are where its own stand."""
-        try:
-            key.check(value)
-        except Refused as error:
-            near = meant(value, key.choices) if isinstance(value, str) else ""
-            guess = shown(near) if near else ""
-            dotted, position = f"{section.name}.{key.name}", error.position
-            wrong = value
-            if position is not None and isinstance(value, list):
-                wrong, place, dotted = value[position], items[position] if items else place, f"{dotted}[{position}]"
-            self.mistakes.add(place, dotted, str(error), read=read or shown(wrong), allowed=key.allowed, meant=guess)
-            section.refused.add(key.name)
-        else:
+        """Keep value in section if it fits key; note what is wrong if not. `read` is shown instead; `items` are where its own stand."""
+        refusals = key.refusals(value)
+        if not refusals:
             section.values[key.name] = value
             section.places[key.name] = place
+            return
+        section.refused.add(key.name)
+        near = meant(value, key.choices) if isinstance(value, str) else ""
+        guess = shown(near) if near else ""
+        for what, position in refusals:
+            wrong, where, dotted = value, place, f"{section.name}.{key.name}"
+            if position is not None and isinstance(value, list):
+                wrong, where, dotted = value[position], items[position] if items else place, f"{dotted}[{position}]"
+            self.mistakes.add(where, dotted, what, read=read or shown(wrong), allowed=key.allowed, meant=guess)
 
 
 class _FileReading:

@@ -31,14 +31,15 @@ def build_routes(reading: Reading, dialects: Dialects, server: Server, protocol:
         if "dialect" not in section.refused:
             dialects.check_name(mistakes, section, "dialect", str(section.values.get("dialect", STANDARD)))
         check_required(mistakes, "route", section)
-        if section.refused or not {"name", "path"} <= section.values.keys():
-            continue
+        # What is refused has its default here, and is told once: what follows looks only at the keys that fit.
         route = _route(section, dialects, server, protocol)
         _check_route(mistakes, section, route)
-        check_placeholders(mistakes, section, route)
+        if "path" in section.values:
+            check_placeholders(mistakes, section, route)
         _check_times(mistakes, section, route, protocol)
         earlier.check(mistakes, section, route)
-        built.append((section, route))
+        if not section.refused and {"name", "path"} <= section.values.keys():
+            built.append((section, route))
     groups = sorted({str(section.values["group"]) for section in sections if section.values.get("group")})
     check_references(mistakes, built, groups)
     return tuple(built)
@@ -54,7 +55,8 @@ def _route(section: Section, dialects: Dialects, server: Server, protocol: Proto
     by_proxy = section.values.get("writers") == Writers.PROXY_ONLY.value
     verify = (Verify.TRUST_STORE if by_proxy else Verify.ALWAYS).value
     settings = dialects.settings(str(section.values.get("dialect", STANDARD)))
-    return msgspec.convert({**_inherited(server, protocol), "verify": verify, **settings, **section.values}, type=Route)
+    missing = {"name": EVERYTHING.name, "path": EVERYTHING.path}
+    return msgspec.convert({**missing, **_inherited(server, protocol), "verify": verify, **settings, **section.values}, type=Route)
 
 
 def origins(section: Section, dialects: Dialects) -> Mapping[str, str]:
@@ -91,15 +93,16 @@ def _check_upstream_name(mistakes: Mistakes, section: Section, known: Set[str]) 
 
 
 def _check_route(mistakes: Mistakes, section: Section, route: Route) -> None:
-    if route.verify is Verify.TRUST_STORE and route.writers is not Writers.PROXY_ONLY:
+    refused = section.refused
+    if route.verify is Verify.TRUST_STORE and route.writers is not Writers.PROXY_ONLY and "writers" not in refused:
         allowed = '"always", or writers = "proxy-only" where that is so'
         what = "is only safe where nobody writes around noclobber"
         mistakes.add(section.place_of("verify"), f"{section.name}.verify", what, read='"trust-store"', allowed=allowed)
-    if route.verify is Verify.TRUST_STORE and route.on_store_loss is not OnStoreLoss.DENY:
+    if route.verify is Verify.TRUST_STORE and route.on_store_loss is not OnStoreLoss.DENY and "verify" not in refused:
         what = "would leave versions in the store that a trusting route takes for the present ones"
         read, allowed = shown(route.on_store_loss.value), '"deny", or verify = "always"'
         mistakes.add(section.place_of("on_store_loss"), f"{section.name}.on_store_loss", what, read=read, allowed=allowed)
-    if route.strategy is Strategy.FIELD and not route.field:
+    if route.strategy is Strategy.FIELD and not route.field and not refused & {"strategy", "field"}:
         what, allowed = 'is missing beside strategy = "field"', '"/pointer" or "header:Name"'
         mistakes.add(section.place_of("strategy"), f"{section.name}.field", what, read="nothing", allowed=allowed)
 
@@ -119,11 +122,19 @@ class _Earlier:
         self._patterns: Patterns[tuple[Section, Route]] = Patterns()
 
     def check(self, mistakes: Mistakes, section: Section, route: Route) -> None:
-        """Note it where a route above has its name, or all of its requests; then count it among them."""
+        """Note it where a route above has its name, or all of its requests; then count it among them, as far as its keys fit."""
+        if "name" in section.values:
+            self._check_name(mistakes, section, route)
+        if "path" in section.values and not section.refused & {"host", "methods"}:
+            self._check_pattern(mistakes, section, route)
+
+    def _check_name(self, mistakes: Mistakes, section: Section, route: Route) -> None:
         namesake = self._names.setdefault(route.name, section)
         if namesake is not section:
             what = f"is taken by the route in line {namesake.place.line}"
             mistakes.add(section.place_of("name"), f"{section.name}.name", what, read=shown(route.name), allowed="a name of its own")
+
+    def _check_pattern(self, mistakes: Mistakes, section: Section, route: Route) -> None:
         cover = min(self._patterns.covering(route.pattern), key=lambda found: found[0].place.line, default=None)
         if cover is not None:
             what = f"is never reached: the route in line {cover[0].place.line} takes all of it first"
