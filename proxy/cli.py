@@ -103,7 +103,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         print(explain(explained, question))
     except (NoclobberError, ValueError) as error:
         print(f"noclobber: {error}", file=sys.stderr)
-        return FAILED
+        return MISUSED if isinstance(error, ValueError) else FAILED
     return OK
 
 

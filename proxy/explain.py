@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ from .upstreams import upstreams_of
 SHOWN_BYTES = 2000
 """How much of a body is shown."""
 _WIDTH = 12
+# RFC 9110 §5.6.2 "Tokens", §5.5 "Field Values"
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_FIELD = re.compile(rf"\s*{_TOKEN.pattern}\s*:[^\r\n\0]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,11 @@ def _imagined(question: Question) -> ImaginedRequest:
     parts = urlsplit(question.url)
     if not question.url.startswith("/") and parts.scheme not in ("http", "https"):
         raise ValueError(f"URL is neither a path nor an http:// URL, read {question.url!r}")
-    if not question.method.isascii() or not question.method.isupper():
+    if not _TOKEN.fullmatch(question.method) or not question.method.isupper():
         raise ValueError(f"METHOD is not in capitals, read {question.method!r}")
-    lines = [line.partition(":") for line in question.lines]
-    if bad := next((name for name, colon, _ in lines if not colon or not name.strip()), None):
+    if bad := next((line for line in question.lines if not _FIELD.fullmatch(line)), None):
         raise ValueError(f"a field is written 'NAME: VALUE', read {bad!r}")
+    lines = [line.partition(":") for line in question.lines]
     fields = [(name.strip().encode("utf-8"), value.strip().encode()) for name, _, value in lines]
     if not any(name.lower() == b"host" for name, _ in fields):
         fields.insert(0, (b"Host", (parts.netloc or "localhost").encode()))
@@ -141,7 +145,7 @@ def _settings(built: Built, routed: RoutedRules) -> Iterator[str]:
     for name, key in KEYS["route"].items():
         value = getattr(route, name)
         origin = origins.get(name, "")
-        if name != "name" and (origin or value != key.default):
+        if name != "name" and (origin or (name != "path" and value != key.default)):
             yield f"  {name} = {shown_setting(value)}  ({origin or 'from [server] or [protocol]'})"
 
 

@@ -137,6 +137,9 @@ async def test_a_store_that_is_not_there_yet_is_not_made(legacy: Legacy, tmp_pat
     ("method", "url", "lines", "why"),
     [
         ("get", "/a", (), "METHOD is not in capitals"),
+        ("P T", "/a", (), "METHOD is not in capitals"),
+        ("GET", "/a", ("X Y: z",), "NAME: VALUE"),
+        ("GET", "/a", ("X: y\r\nZ: z",), "NAME: VALUE"),
         ("GET", "a", (), "URL is neither a path nor an http:// URL"),
         ("GET", "/a", ("X",), "a field is written 'NAME: VALUE'"),
     ],
@@ -153,7 +156,7 @@ async def test_the_command(legacy: Legacy, tmp_path: Path, capsys: pytest.Captur
     stale = ["explain", "PUT", "/docs/1", "-H", 'If-Match: "x"', "-H", "X-A: b", "--data", "x", *to]
     assert await asyncio.to_thread(main, stale) == 0
     assert line("decision", capsys.readouterr().out.splitlines()).startswith("410 ")
-    assert await asyncio.to_thread(main, ["explain", "put", "/docs/1", *to]) == 1
+    assert await asyncio.to_thread(main, ["explain", "put", "/docs/1", *to]) == 2
     assert capsys.readouterr().err.startswith("noclobber: METHOD is not in capitals")
     file.write_text("x = 1", encoding="utf-8")
     assert await asyncio.to_thread(main, ["explain", "GET", "/docs/1", *to]) == 2

@@ -221,11 +221,8 @@ class Reading:
     ) -> Reply:
         """Answer with what is held, its version written into it where the route's clients look for it there."""
         # Of octets it is there at once, and most are: no coroutine for those.
-        tag = (
-            digest.tag()
-            if digest.is_of_octets
-            else await tag_of(digest, len(content) if isinstance(content, bytes) else content.size_bytes)
-        )
+        size = len(content) if isinstance(content, bytes) else content.size_bytes
+        tag = digest.tag() if digest.is_of_octets else await tag_of(digest, size)
         changed = None
         self._representations.tell(exchange, tag, content)
         if tag is not None and has_place(exchange, fields):
