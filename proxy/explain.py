@@ -156,7 +156,9 @@ def _decision(judged: Reply | Exchange, reply: Reply, unsent: Sequence[OriginReq
         yield _line("decision", f"it would be sent: {_text(request.method)} {_text(request.target)} (it was not)")
         if isinstance(judged, Exchange) and not judged.rules.is_guarded:
             yield _line("because", "nothing is judged here")
-        if isinstance(judged, Exchange) and judged.verdict:
+        if isinstance(judged, Exchange) and judged.would:
+            yield _line("because", f"the route only observes: enforcing would answer {judged.would} {HTTPStatus(judged.would).phrase}")
+        elif isinstance(judged, Exchange) and judged.verdict:
             yield _line("because", f"its precondition holds ({judged.verdict})")
         elif isinstance(judged, Exchange) and judged.rules.is_guarded and not judged.names_a_state:
             yield _line("because", "it has no precondition, and the route allows that")

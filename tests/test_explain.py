@@ -20,6 +20,7 @@ ROUTES = "\n".join(
         route("/costs/{id}", "cost", changes=["job/{body:/job}"], representation="/costs/{id}", strategy="revision"),
         route("/docs/{id}", "doc", dialect="ours", stale_status=410),
         route("/open/{rest*}", "open", guarded=False),
+        route("/seen/{id}", "seen", mode="observe", missing="require"),
     )
 )
 
@@ -126,6 +127,17 @@ async def tag_after_a_write(door: Door) -> str:
         if answer.status != 503:
             return (await door.ask(b"GET", b"/docs/1")).etag.decode()
         await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(("lines", "status"), [(('If-Match: "x"',), "412 Precondition Failed"), ((), "428 Precondition Required")])
+async def test_what_a_route_that_observes_lets_pass_is_not_said_to_hold(
+    legacy: Legacy, tmp_path: Path, lines: tuple[str, ...], status: str
+) -> None:
+    legacy.documents["/seen/1"] = b"here"
+    told_lines = await told(tmp_path, legacy.port, "PUT", "/seen/1", *lines, body="x")
+    assert line("decision", told_lines) == "it would be sent: PUT /seen/1 (it was not)"
+    assert line("because", told_lines) == f"the route only observes: enforcing would answer {status}"
+    assert legacy.documents["/seen/1"] == b"here"
 
 
 async def test_a_store_that_is_not_there_yet_is_not_made(legacy: Legacy, tmp_path: Path) -> None:
