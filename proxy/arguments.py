@@ -138,10 +138,9 @@ def _describe_conflicts(commands: Commands) -> None:
 
 def _count(text: str) -> int:
     """A number of things, at least one."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"is not a whole number, 1 or more, read {text!r}")
+    return int(text)
 
 
 def _describe_probe(commands: Commands) -> None:

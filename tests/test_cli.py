@@ -205,3 +205,11 @@ def test_a_package_from_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setattr(proxy, "__file__", "/elsewhere/proxy/__init__.py")
     assert cli.main(["check"]) == 2
     assert "the package `proxy` in /elsewhere/proxy/__init__.py is not noclobber's" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5"])
+def test_a_count_that_is_none_is_told_in_words(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(["conflicts", f"--last={number}"])
+    assert left.value.code == 2
+    assert f"argument --last: is not a whole number, 1 or more, read {number!r}" in capsys.readouterr().err
