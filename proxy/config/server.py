@@ -27,7 +27,7 @@ class Server(Peers, frozen=True, kw_only=True):
     admin: Annotated[
         str,
         formed(
-            "Where health, metrics and the console are served.",
+            "Where health and metrics are served.",
             "It asks for no password: whoever reaches it sees the names of routes and the rates of traffic.",
             ADDRESS,
             check_listener,
