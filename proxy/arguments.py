@@ -156,7 +156,7 @@ def _describe_probe(commands: Commands) -> None:
     probe.add_argument("--body", required=True, help="what to send; {probe} is replaced, and must show when the resource is read")
     probe.add_argument("--method", default="PUT", help="default: PUT")
     _take_fields(probe)
-    probe.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each pause is tried (default: 3)")
+    probe.add_argument("--rounds", type=_count, default=3, metavar="N", help="how often each pause is tried (default: 3)")
     probe.add_argument("--watch", type=float, default=15.0, metavar="SECONDS", help="how long to wait for a write to show (default: 15)")
 
 

@@ -208,8 +208,10 @@ def test_a_package_from_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch, ca
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1.5"])
-def test_a_count_that_is_none_is_told_in_words(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", [("conflicts", "--last"), ("probe-apply-delay", "http://h/", "--body={probe}", "--rounds")])
+def test_a_count_that_is_none_is_told_in_words(number: str, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    *words, flag = command
     with pytest.raises(SystemExit) as left:
-        cli.main(["conflicts", f"--last={number}"])
+        cli.main([*words, f"{flag}={number}"])
     assert left.value.code == 2
-    assert f"argument --last: is not a whole number, 1 or more, read {number!r}" in capsys.readouterr().err
+    assert f"argument {flag}: is not a whole number, 1 or more, read {number!r}" in capsys.readouterr().err
