@@ -116,3 +116,8 @@ async def serving(
             yield door
         finally:
             door.close()
+
+
+async def trips(door: Door) -> float:
+    """How many operations the store has been asked for."""
+    return sum([await door.sample("noclobber_store_duration_seconds_count", operation=name) for name in ("load", "swap")])

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from .client import Answer
 from .legacy import Legacy
-from .serving import SHORT, Door, route, serving
+from .serving import SHORT, Door, route, serving, trips
 from .volatile import Volatile
 
 BY_MEMBER = route(strategy="field", field="/meta/version")
@@ -222,7 +222,3 @@ async def test_a_read_asks_the_store_nothing(volatile: Volatile, legacy: Legacy,
         assert await trips(door) == before
         assert (await put(door, tag, total=1)).status == 200
         assert await trips(door) > before
-
-
-async def trips(door: Door) -> float:
-    return sum([await door.sample("noclobber_store_duration_seconds_count", operation=name) for name in ("load", "swap")])

@@ -11,7 +11,7 @@ from proxy.core.state import JsonDigest
 
 from .client import Answer
 from .legacy import Legacy
-from .serving import SHORT, Door, route, serving
+from .serving import SHORT, Door, route, serving, trips
 from .volatile import Volatile
 
 IGNORE = ["/serverTime", "/meta/lastViewed"]
@@ -157,10 +157,6 @@ async def test_a_read_asks_the_store_nothing(volatile: Volatile, legacy: Legacy)
         assert await trips(door) == before
         assert (await put(door, tag, total=1)).status == 200
         assert await trips(door) > before
-
-
-async def trips(door: Door) -> float:
-    return sum([await door.sample("noclobber_store_duration_seconds_count", operation=name) for name in ("load", "swap")])
 
 
 async def test_a_document_that_is_too_large_is_not_tagged(volatile: Volatile, legacy: Legacy) -> None:

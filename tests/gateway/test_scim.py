@@ -382,6 +382,7 @@ async def test_the_operations_of_a_client_that_leaves_are_done(door: Door, provi
     client.leave()
     event.set()
     await until(lambda: json.loads(provider.documents["/v2/Users/2"])["userName"] == "two")
+    assert provider.methods().count("PUT") == 2
 
 
 async def cancel_newest_first(tasks: Tasks) -> None:
