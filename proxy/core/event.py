@@ -18,6 +18,7 @@ class Kind(Enum):
     ABORT = "abort"
     MARK = "mark"
     RENEW = "renew"
+    NOTICE = "notice"
 
     # Members are singletons: hashing them by identity is right, and ten times as fast as by name.
     __hash__ = object.__hash__
@@ -95,7 +96,15 @@ class Renew:
     lease_seconds: float
 
 
-Event = Begin | Confirm | Finish | Renew
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A reader found `version`, and no lease has been granted since before it asked: somebody went round us."""
+
+    kind: ClassVar[Kind] = Kind.NOTICE
+    version: Version
+
+
+Event = Begin | Confirm | Finish | Renew | Notice
 
 
 class Why(Enum):

@@ -25,6 +25,7 @@ from .event import (
     Granted,
     InFlight,
     Kind,
+    Notice,
     Renew,
     Replayed,
     Reused,
@@ -33,7 +34,7 @@ from .event import (
     is_own,
     is_same_request,
 )
-from .label import is_changed_from_outside, label_after_doubt
+from .label import is_changed_from_outside, is_settled, label_after_doubt
 from .record import NOT_KNOWN, Commit, Record, Snapshot, State, epoch_of
 
 
@@ -112,12 +113,15 @@ TRANSITIONS: Mapping[tuple[Phase, Kind], Row] = {
     (Phase.OWN_UNKNOWN, Kind.MARK): Row(State.UNKNOWN, Says.DONE),
     (Phase.OWN_PENDING, Kind.RENEW): Row(State.PENDING, Says.DONE),
     (Phase.OWN_UNKNOWN, Kind.RENEW): Row(State.UNKNOWN, Says.DONE),
+    # Without a lease: the swap is lost where any has been granted since the reader asked.
+    (Phase.SETTLED, Kind.NOTICE): Row(State.OK, Says.DONE),
     (Phase.LOST, Kind.PROCEED): Row(None, Says.FENCED),
     (Phase.LOST, Kind.SETTLE): Row(None, Says.FENCED),
     (Phase.LOST, Kind.COMMIT): Row(None, Says.FENCED),
     (Phase.LOST, Kind.ABORT): Row(None, Says.FENCED),
     (Phase.LOST, Kind.MARK): Row(None, Says.FENCED),
     (Phase.LOST, Kind.RENEW): Row(None, Says.FENCED),
+    (Phase.LOST, Kind.NOTICE): Row(None, Says.FENCED),
 }
 
 CONFIRMS = frozenset({Kind.PROCEED, Kind.SETTLE})
@@ -140,6 +144,8 @@ def step(snapshot: Snapshot, event: Event) -> Step:
             if row.becomes is None:
                 return Step(None, 0.0, Fenced())
             return Step(record, event.lease_seconds, Done(record.revision, record.epoch))
+        case Notice():
+            return _notice(snapshot, event)
         case _:
             raise IllegalTransition(f"{event.kind.name} cannot be the kind of a {type(event).__name__}")
 
@@ -182,6 +188,13 @@ def phase_of_own(snapshot: Snapshot, owner: str, fence: int, kind: Kind) -> Phas
     if kind in NEEDS_LEASE and record.lease_end <= snapshot.now:
         return Phase.LOST
     return Phase.OWN_PENDING if record.state is State.PENDING else Phase.OWN_UNKNOWN
+
+
+def phase_at_notice(snapshot: Snapshot, event: Notice) -> Phase:
+    """Say how the record stands towards a reader that has seen event's version: LOST, unless that is a change from outside."""
+    record = snapshot.record
+    stands = record is not None and is_settled(snapshot) and is_changed_from_outside(record, event.version)
+    return Phase.SETTLED if stands else Phase.LOST
 
 
 def _row(phase: Phase, kind: Kind) -> Row:
@@ -313,3 +326,11 @@ def _finish(snapshot: Snapshot, event: Finish) -> Step:
         is_lasting=record.is_lasting,
     )
     return Step(finished, 0.0, Done(finished.revision, finished.epoch))
+
+
+def _notice(snapshot: Snapshot, event: Notice) -> Step:
+    row, record = _row(phase_at_notice(snapshot, event), Kind.NOTICE), snapshot.record
+    if record is None or row.becomes is None:
+        return Step(None, 0.0, Fenced())
+    noticed = record._replace(state=row.becomes, revision=record.revision + 1, version=event.version)
+    return Step(noticed, 0.0, Done(noticed.revision, noticed.epoch))

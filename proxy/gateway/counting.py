@@ -72,13 +72,8 @@ class Counting:
         return NOT_KNOWN if sighting is None else self.version_of(sighting.content_tag)
 
     def version_of(self, content_tag: EntityTag | None) -> Version:
-        """The digest to remember. A part (by its query), or one view of several, says nothing of the whole."""
-        exchange = self._exchange
-        if exchange.rules.verify is Verify.TRUST_STORE:
-            return NOT_KNOWN
-        if not exchange.view and (exchange.target.query or exchange.rules.is_shared):
-            return NOT_KNOWN
-        return version_of(content_tag)
+        """The digest to remember; NOT_KNOWN where it would not be that of the whole."""
+        return version_of(content_tag) if tells_the_whole(self._exchange) else NOT_KNOWN
 
     def version_to_confirm(self, sighting: Sighting | None) -> Version:
         """The version that settles a doubt. One view that is as it was does not say so of the others: there the number is burned."""
@@ -94,6 +89,13 @@ class Counting:
 
     def _tag(self, label: Label) -> EntityTag:
         return tag_of(label, self._first_number)
+
+
+def tells_the_whole(exchange: Exchange) -> bool:
+    """Whether what is seen can be held against the last commit: a part (by its query), or one view of several, cannot."""
+    if exchange.rules.verify is Verify.TRUST_STORE:
+        return False
+    return bool(exchange.view) or not (exchange.target.query or exchange.rules.is_shared)
 
 
 def shows_something(sighting: Sighting) -> bool:

@@ -9,8 +9,10 @@ import logging
 from collections.abc import Sequence
 
 from ..core.etag import EntityTag
-from ..core.label import label_to_read, tag_of
-from ..core.record import Snapshot
+from ..core.event import Notice
+from ..core.label import is_settled, label_to_read, tag_of
+from ..core.record import Snapshot, Swapped, Version
+from ..core.write import step
 from ..errors import StoreError
 from ..store.port import Store, StoreKey
 
@@ -47,6 +49,26 @@ class Labels:
         """The tags of many resources, in their order."""
         found = await asyncio.gather(*(self.standing(key) for key in keys))
         return [self.tag(standing, first_number) for standing in found]
+
+    async def count_on(self, key: StoreKey, standing: Snapshot, seen: Version) -> Snapshot | None:
+        """Count on for a state that was seen after standing was, and that no write through noclobber has left; return what stands then.
+
+        None: it was none of that, or the store does not answer. Nothing is tried again: what was seen may stand no more by then, and an
+        older label on it costs its reader a refusal at most.
+        """
+        record, lease_seconds, _ = step(standing, Notice(seen))
+        if record is None:
+            return None
+        try:
+            found = await self._store.swap(key, standing.stamp, standing.lineage, record, lease_seconds)
+        except StoreError:
+            return None
+        if isinstance(found, Swapped):
+            return standing._replace(record=record, stamp=found.stamp)
+        # Another reader may have noticed the same: still no lease has been granted since.
+        other = found.record
+        is_same = other is not None and is_settled(found) and other.fence == record.fence and other.version == seen
+        return found if is_same else None
 
     def notice_floor(self, floor: int) -> None:
         """Say once for each floor that counters go on above what an earlier history may have given out."""

@@ -14,6 +14,7 @@ from ..core.resource import ResourceKey
 from ..core.version import Digest, Strategy, version_of
 from ..errors import OriginError
 from ..origin.port import OriginAnswer, OriginRequest
+from . import outside
 from .counting import names_weakly, stands_unchanged
 from .exchange import Exchange
 from .injecting import Unwritten, changed_reply, has_place
@@ -134,17 +135,22 @@ class Reading:
 
     async def _answer_counted(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
         """Answer under the label that stood before. A range is not cut: an older label may be on a newer body."""
-        tag = None if self._labels is None else self._labels.tag(exchange.standing, exchange.rules.numbers)
-        self._representations.tell(exchange, tag)
+        labels, numbers = self._labels, exchange.rules.numbers
+        tag = None if labels is None else labels.tag(exchange.standing, numbers)
         held: bytes | Spool = b""
-        if tag is not None and names_weakly(exchange.conditions.if_none_match, tag):
-            seen: EntityTag | None = None
+        seen: EntityTag | None = None
+        is_comparable = tag is not None and outside.is_comparable(exchange, fields, self._representations.salt)
+        if tag is not None and (is_comparable or names_weakly(exchange.conditions.if_none_match, tag)):
             digest = None if asked == b"HEAD" else self._representations.digest(exchange, fields, answer.content_length)
             if digest is not None:
                 held = await self._representations.hold(exchange, answer, digest)
                 seen = digest.tag() if held.size_bytes <= self._representations.max_tagged_bytes else None
-            if not stands_unchanged(exchange, version_of(seen)):
-                exchange.conditions = replace(exchange.conditions, if_none_match=None, if_modified_since=None)
+        if is_comparable and labels is not None:
+            await outside.count_on(exchange, seen, labels, self._representations)
+            tag = labels.tag(exchange.standing, numbers)
+        self._representations.tell(exchange, tag)
+        if tag is not None and names_weakly(exchange.conditions.if_none_match, tag) and not stands_unchanged(exchange, version_of(seen)):
+            exchange.conditions = replace(exchange.conditions, if_none_match=None, if_modified_since=None)
         return await self._answer_known(exchange, answer, fields, tag, held, asked)
 
     async def _answer_known(

@@ -190,6 +190,12 @@ class Writing:
             if isinstance(body, Spool):
                 body.close()
 
+    def note_outside(self, exchange: Exchange, metrics: RouteMetrics) -> None:
+        """Take down what a read has found: a change that went round us."""
+        metrics.out_of_band_changes.inc()
+        if self._conflicts is not None:
+            self._conflicts.record(exchange)
+
     def _record(self, exchange: Exchange, metrics: RouteMetrics) -> None:
         account(exchange, self._representations, metrics)
         if exchange.incidents and self._conflicts is not None:

@@ -22,6 +22,7 @@ from proxy.core.event import (
     Granted,
     InFlight,
     Kind,
+    Notice,
     Renew,
     Replayed,
     Reused,
@@ -29,7 +30,7 @@ from proxy.core.event import (
     Why,
 )
 from proxy.core.record import EPOCH_CHARS, NO_COMMIT, NOT_KNOWN, Commit, Record, Snapshot, State, Version, epoch_of
-from proxy.core.write import TRANSITIONS, Phase, Step, phase_at_begin, phase_of_own, step
+from proxy.core.write import TRANSITIONS, Phase, Step, phase_at_begin, phase_at_notice, phase_of_own, step
 from proxy.errors import IllegalTransition
 
 LINEAGE: Final = "0123456789abcdef"
@@ -67,7 +68,8 @@ OWNERS_EVENTS: Final[Mapping[Kind, Event]] = {
     Kind.MARK: MARK,
     Kind.RENEW: RENEW,
 }
-EVENTS: Final[Mapping[Kind, Event]] = {Kind.BEGIN: BEGIN, **OWNERS_EVENTS}
+NOTICE: Final = Notice(V8)
+EVENTS: Final[Mapping[Kind, Event]] = {Kind.BEGIN: BEGIN, **OWNERS_EVENTS, Kind.NOTICE: NOTICE}
 
 
 def at(record: Record | None, now: float = NOW, lineage_age: float = LINEAGE_AGE) -> Snapshot:
@@ -154,6 +156,8 @@ CELLS: dict[tuple[Phase, Kind], Cell] = {
     ),
     (Phase.OWN_PENDING, Kind.RENEW): Cell(at(MINE), RENEW, Step(MINE, 5.0, Done(7, EPOCH))),
     (Phase.OWN_UNKNOWN, Kind.RENEW): Cell(at(MY_DOUBT), RENEW, Step(MY_DOUBT, 5.0, Done(7, EPOCH))),
+    (Phase.SETTLED, Kind.NOTICE): Cell(at(SETTLED), NOTICE, Step(SETTLED._replace(revision=8, version=V8), 0.0, Done(8, EPOCH))),
+    (Phase.LOST, Kind.NOTICE): Cell(at(THEIRS), NOTICE, FENCED),
     **{(Phase.LOST, kind): Cell(at(THEIRS), event, FENCED) for kind, event in OWNERS_EVENTS.items()},
 }
 
@@ -167,6 +171,8 @@ def _name(cell: tuple[Phase, Kind]) -> str:
 def _phase(snapshot: Snapshot, event: Event) -> Phase:
     if isinstance(event, Begin):
         return phase_at_begin(snapshot, event)
+    if isinstance(event, Notice):
+        return phase_at_notice(snapshot, event)
     return phase_of_own(snapshot, event.owner, event.fence, Kind.RENEW if isinstance(event, Renew) else event.kind)
 
 
@@ -189,6 +195,7 @@ def test_an_illegal_cell_raises_and_changes_nothing(cell: tuple[Phase, Kind], mo
     phase, kind = cell
     monkeypatch.setattr(write, "phase_at_begin", lambda *_: phase)
     monkeypatch.setattr(write, "phase_of_own", lambda *_: phase)
+    monkeypatch.setattr(write, "phase_at_notice", lambda *_: phase)
     record = MINE._replace()
     snapshot = at(record)
     with pytest.raises(IllegalTransition, match=kind.name):
@@ -430,3 +437,18 @@ def test_an_abort_that_saw_another_state_burns_the_number() -> None:
 def test_an_event_has_a_kind_of_its_own(event: Event) -> None:
     with pytest.raises(IllegalTransition):
         step(at(MINE), event)
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        pytest.param(at(None), id="never written"),
+        pytest.param(at(FOREIGN), id="of a lost history"),
+        pytest.param(at(DOUBTFUL), id="in doubt"),
+        pytest.param(at(ABANDONED), id="abandoned"),
+        pytest.param(at(SETTLED._replace(version=V8)), id="as the last commit left it"),
+        pytest.param(at(SETTLED._replace(version=NOT_KNOWN)), id="of a version that is not known"),
+    ],
+)
+def test_a_reader_counts_on_for_nothing_else(snapshot: Snapshot) -> None:
+    assert step(snapshot, NOTICE) == FENCED

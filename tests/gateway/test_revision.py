@@ -77,6 +77,55 @@ async def test_a_change_from_outside_makes_the_writer_stale_and_burns_the_number
         assert (await put(door, again.etag, b"two")).status == 204
 
 
+async def test_a_read_after_a_change_from_outside_has_a_number_that_stands(legacy: Legacy) -> None:
+    async with serving(legacy.port, REVISION) as door:
+        tag = (await put(door, await door.tag(), b"one")).etag
+        legacy.documents["/doc"] = b"from outside"
+        shown = await door.ask(b"GET", b"/doc", b"If-None-Match: " + tag)
+        assert (shown.status, shown.body, number(shown)) == (200, b"from outside", 2)
+        assert await door.sample("noclobber_out_of_band_changes_total") == 1
+        assert (await put(door, tag, b"two")).status == 412
+        assert (await door.ask(b"GET", b"/doc", b"If-None-Match: " + shown.etag)).status == 304
+        assert (await put(door, shown.etag, b"two")).status == 204
+        assert await door.sample("noclobber_out_of_band_changes_total") == 1
+
+
+async def test_only_the_last_writers_reads_find_changes_from_outside(legacy: Legacy) -> None:
+    """Whoever is shown a resource in another way must not take its number from those who write it."""
+    ana, ben = b"Authorization: Bearer ana", b"Authorization: Bearer ben"
+    async with serving(legacy.port, REVISION) as door:
+        first = await door.ask(b"GET", b"/doc", ana)
+        written = await door.ask(b"PUT", b"/doc", b"If-Match: " + first.etag, ana, body=b"one")
+        legacy.documents["/doc"] = b"as Ben is shown it"
+        assert (await door.ask(b"GET", b"/doc", ben)).etag == written.etag
+        assert number(await door.ask(b"GET", b"/doc", ana)) == 2
+
+
+async def test_what_varies_says_nothing_of_changes_from_outside(legacy: Legacy) -> None:
+    async with serving(legacy.port, REVISION) as door:
+        tag = (await put(door, await door.tag(), b"one")).etag
+        legacy.documents["/doc"] = b"eins"
+        legacy.extra = {"Vary": "Accept-Encoding, Accept-Language"}
+        assert (await door.ask(b"GET", b"/doc")).etag == tag
+        legacy.extra = {"Vary": "Accept-Encoding"}
+        assert number(await door.ask(b"GET", b"/doc")) == 2
+
+
+async def test_a_read_that_was_overtaken_by_a_write_counts_nothing_on(legacy: Legacy) -> None:
+    """Its content is not what the last commit left, but no change from outside either."""
+    async with serving(legacy.port, REVISION) as door:
+        tag, gate = (await put(door, await door.tag(), b"one")).etag, asyncio.Event()
+        legacy.asked.clear()
+        legacy.respond = waiting_for(gate, "GET")
+        slow = asyncio.get_running_loop().create_task(door.ask(b"GET", b"/doc"))
+        await until(lambda: legacy.methods() == ["GET"])
+        legacy.respond = None
+        newer = await put(door, tag, b"two")
+        gate.set()
+        assert ((await slow).etag, await door.tag()) == (tag, newer.etag)
+        assert await door.sample("noclobber_out_of_band_changes_total") == 0
+
+
 async def test_what_is_ignored_is_no_change_from_outside(legacy: Legacy) -> None:
     backend = Volatile({"title": "one"})
     legacy.respond = backend.respond()
