@@ -10,7 +10,7 @@ ALLOW_ORIGIN = b"access-control-allow-origin"
 OF_A_GRANT = frozenset({ALLOW_ORIGIN, b"access-control-allow-credentials"})
 """The fields by which a backend lets an origin in."""
 
-EXPOSE_LINE = b"Access-Control-Expose-Headers: ETag, Location, Retry-After, Noclobber-Outcome\r\n"
+EXPOSE_LINE = b"Access-Control-Expose-Headers: ETag, Location, Retry-After, Noclobber-Outcome, Noclobber-Would\r\n"
 ALLOW_LINE = b"Access-Control-Allow-Headers: If-Match, If-None-Match, If-Unmodified-Since, Idempotency-Key\r\n"
 _JUDGED_HERE = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since", b"idempotency-key"})
 _REQUEST_HEADERS = b"access-control-request-headers"
