@@ -24,6 +24,7 @@ PACKAGES = {
     "litmus": "litmus",
     "node": "nodejs",
     "npm": "npm",
+    "systemd-analyze": "systemd",
 }
 """Command -> the Debian package that has it."""
 
