@@ -1,0 +1,1 @@
+"""The Grafana dashboards, and the program that writes them. Standard library only: `./dev dashboards`."""
