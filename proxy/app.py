@@ -12,10 +12,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from .admin.application import Admin
+from .admin.served import Served
 from .config import DEFAULT, Config, UnixPath
 from .config import AccessLog as AccessLogChoice
 from .config import Address as Place
-from .gateway.admin import Admin
 from .gateway.arrival import Arrivals
 from .gateway.certificates import Certificates, TlsFiles
 from .gateway.conflicts import ConflictLog, Kept
@@ -117,7 +118,8 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         writes = Tasks()
         stack.push_async_callback(writes.cancel)
         ids = RequestIds(config.server.request_id_field)
-        handler = _handler(stack, config, foundation, leases, writes, ids)
+        plane = _data_plane(stack, config, foundation, leases, writes, ids)
+        handler = plane.handler
         metrics, readiness, tasks = foundation.metrics, foundation.readiness, foundation.tasks
         server, refuse = config.server, metrics.count_refusal
         peers = Clients(Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix), ids, server.proxy_protocol)
@@ -127,7 +129,7 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         certificates = _certificates(config)
         if certificates is not None:
             tasks.start(certificates.watch())
-        operators = ClientServer(Admin(metrics, readiness), _connection_limits(config), refuse)
+        operators = ClientServer(Admin(_served(config, foundation, plane, leases, clients)), _connection_limits(config), refuse)
         admin = await _listen(stack, operators, server.admin_address, server.socket_mode, None)
         tls = None if certificates is None else certificates.context
         listen = await _listen(stack, clients, server.listen_address, server.socket_mode, tls)
@@ -169,7 +171,18 @@ async def _found(stack: AsyncExitStack, config: Config) -> _Foundation:
     return _Foundation(metrics, opened, store, upstreams, tasks, limits, representations, readiness)
 
 
-def _handler(stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, writes: Tasks, ids: RequestIds) -> Handler:
+class _DataPlane(NamedTuple):
+    """What serves clients. `lookups` judges requests that nobody sent, as those that come are judged."""
+
+    handler: Handler
+    lookups: Arrivals
+    labels: Labels
+    conflicts: ConflictLog
+
+
+def _data_plane(
+    stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, writes: Tasks, ids: RequestIds
+) -> _DataPlane:
     """Put the data plane together, with its logs. `writes` is where writes run."""
     metrics, representations, upstreams = foundation.metrics, foundation.representations, foundation.upstreams
     origin, refuse, server = upstreams[DEFAULT], metrics.count_refusal, config.server
@@ -184,7 +197,26 @@ def _handler(stack: AsyncExitStack, config: Config, foundation: _Foundation, lea
     log = lines if config.log.access is AccessLogChoice.JSON else None
     tunnels = Tunnels(origin, server.tunnel_idle_seconds)
     reading = Reading(representations, labels)
-    return Handler(arrivals, reading, writing, log, refuse, config.limits.max_in_flight, tunnels, writes)
+    handler = Handler(arrivals, reading, writing, log, refuse, config.limits.max_in_flight, tunnels, writes)
+    return _DataPlane(handler, Arrivals(routes, arrivals.unrouted, server.via_name), labels, conflicts)
+
+
+def _served(config: Config, foundation: _Foundation, plane: _DataPlane, leases: Leases, clients: ClientServer) -> Served:
+    """What the admin application is told."""
+    return Served(
+        config=config,
+        metrics=foundation.metrics,
+        readiness=foundation.readiness,
+        handler=plane.handler,
+        clients=clients,
+        lookups=plane.lookups,
+        labels=plane.labels,
+        leases=leases,
+        conflicts=plane.conflicts,
+        store=foundation.store,
+        streams=foundation.streams,
+        upstreams=foundation.upstreams,
+    )
 
 
 def _conflict_log(stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, lines: AccessLog) -> ConflictLog:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from .config import DEFAULT, Built, Config, masked
 from .config.keys import KEYS, shown_setting
@@ -16,7 +15,7 @@ from .core.resource import key_digest
 from .gateway.arrival import Arrivals, RoutedRules
 from .gateway.exchange import Exchange
 from .gateway.handler import Handler
-from .gateway.imagined import ImaginedRequest
+from .gateway.imagined import TOKEN, ImaginedRequest, imagine
 from .gateway.labels import Labels
 from .gateway.lease import Leases
 from .gateway.metrics import Metrics, process_registry
@@ -37,9 +36,8 @@ from .upstreams import upstreams_of
 SHOWN_BYTES = 2000
 """How much of a body is shown."""
 _WIDTH = 12
-# RFC 9110 §5.6.2 "Tokens", §5.5 "Field Values"
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_FIELD = re.compile(rf"\s*{_TOKEN.pattern}\s*:[^\r\n\0]*")
+# RFC 9110 §5.5 "Field Values"
+_FIELD = re.compile(rf"\s*{TOKEN.pattern}\s*:[^\r\n\0]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +63,11 @@ def explain(built: Built, question: Question) -> str:
 
 
 def _imagined(question: Question) -> ImaginedRequest:
-    parts = urlsplit(question.url)
-    if not question.url.startswith("/") and parts.scheme not in ("http", "https"):
-        raise ValueError(f"URL is neither a path nor an http:// URL, read {question.url!r}")
-    if not _TOKEN.fullmatch(question.method) or not question.method.isupper():
-        raise ValueError(f"METHOD is not in capitals, read {question.method!r}")
     if bad := next((line for line in question.lines if not _FIELD.fullmatch(line)), None):
         raise ValueError(f"a field is written 'NAME: VALUE', read {bad!r}")
     lines = [line.partition(":") for line in question.lines]
     fields = [(name.strip().encode("utf-8"), value.strip().encode()) for name, _, value in lines]
-    if not any(name.lower() == b"host" for name, _ in fields):
-        fields.insert(0, (b"Host", (parts.netloc or "localhost").encode()))
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return ImaginedRequest(question.method, target, fields, question.body.encode())
+    return imagine(question.method, question.url, fields, question.body.encode())
 
 
 async def _explain(built: Built, request: ImaginedRequest) -> list[str]:

@@ -43,12 +43,12 @@ HOMES = {
     "sqlite3": ["proxy/store/sqlite.py", "proxy/store/sqlite_file.py", "proxy/cli.py"],
     "httptools": ["proxy/origin/"],
     "prometheus_client": ["proxy/gateway/metrics.py"],
-    "aiohttp": ["proxy/gateway/", "proxy/app.py"],
+    "aiohttp": ["proxy/gateway/", "proxy/admin/", "proxy/app.py"],
     "uvloop": ["proxy/app.py", "proxy/gateway/metrics.py"],
-    "msgspec": ["proxy/config/"],
+    "msgspec": ["proxy/config/", "proxy/admin/"],
     "tomllib": ["proxy/config/"],
     "argparse": ["proxy/arguments.py", "proxy/cli.py"],
-    "orjson": ["proxy/gateway/", "proxy/store/"],
+    "orjson": ["proxy/gateway/", "proxy/admin/", "proxy/store/"],
 }
 
 

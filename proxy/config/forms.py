@@ -26,7 +26,10 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _USERINFO = re.compile(r"(?P<user>://[^:@/]*):.*@", re.DOTALL)
 _USERINFO_ALONE = re.compile(r"(?P<user>^[^:@/]*):.*@", re.DOTALL)
 _PASSWORD = re.compile(r"((?:[?&]|^)(?:sentinel_|ssl_)?password=)[^&#]*")
+# RFC 6750 §2.1: b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+_BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
+MIN_SECRET_CHARS = 16
 UNIX = "unix:"
 HTTP_UNIX = "http+unix://"
 MAX_SOCKET_BYTES = 107
@@ -222,6 +225,12 @@ def check_token(text: str) -> None:
     """Accept a token (RFC 9110 §5.6.2), as the pseudonym in Via must be one (§7.6.3)."""
     if _TOKEN.fullmatch(text) is None:
         raise ValueError("is not a token of RFC 9110: visible ASCII without spaces and delimiters")
+
+
+def check_secret(text: str) -> None:
+    """Accept what can be sent as a bearer token (RFC 6750 §2.1) and is long enough not to be guessed, or nothing."""
+    if text and (len(text) < MIN_SECRET_CHARS or _BEARER.fullmatch(text) is None):
+        raise ValueError(f"is shorter than {MIN_SECRET_CHARS} characters, or has others than letters, digits and - . _ ~ + / =")
 
 
 def check_template(text: str) -> None:

@@ -8,7 +8,10 @@ from msgspec import Meta
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a key says of itself beyond its type. `allowed` and `default` stand in for texts made from type and default; empty: do not."""
+    """What a key says of itself beyond its type. `allowed` and `default` stand in for texts made from type and default; empty: do not.
+
+    `is_secret`: no value of it is ever shown.
+    """
 
     does: str
     goes_wrong: str
@@ -18,6 +21,7 @@ class Note:
     flag: str = ""
     metavar: str = ""
     check: Callable[[str], None] | None = None
+    is_secret: bool = False
 
 
 def above(note: Note, gt: float) -> Meta:
@@ -63,6 +67,11 @@ def plain(does: str, goes_wrong: str, default: str = "") -> Meta:
 def formed(does: str, goes_wrong: str, allowed: str, check: Callable[[str], None], flag: str = "", metavar: str = "") -> Meta:
     """A text of a certain form, which `check` accepts."""
     return unlimited(Note(does, goes_wrong, allowed=allowed, check=check, flag=flag, metavar=metavar))
+
+
+def secret(does: str, goes_wrong: str, allowed: str, check: Callable[[str], None]) -> Meta:
+    """A text of a certain form that is shown nowhere."""
+    return unlimited(Note(does, goes_wrong, allowed=allowed, check=check, is_secret=True))
 
 
 def listed(does: str, goes_wrong: str, allowed: str, check: Callable[[str], None], default: str) -> Meta:

@@ -11,6 +11,7 @@ from .lines import LineIndex
 from .mistakes import Mistakes, Place, Source
 
 FILE_SUFFIX = "_FILE"
+HIDDEN = "***"
 _POSITION = re.compile(r" \((?:at line (?P<line>\d+), column (?P<column>\d+)|at end of document)\)")
 
 
@@ -119,6 +120,8 @@ class Reading:
             section.places[key.name] = place
             return
         section.refused.add(key.name)
+        if key.note.is_secret:
+            read = HIDDEN
         near = meant(value, key.choices) if isinstance(value, str) else ""
         guess = shown(near) if near else ""
         for what, position in refusals:

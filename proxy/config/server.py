@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from .choices import Mode, TlsMinimum
-from .forms import Address, UnixPath, check_listener, check_mode, check_token, parse_listener
-from .notes import Note, at_least, formed, plain, seconds, seconds_or_none, unlimited
+from .forms import Address, UnixPath, check_listener, check_mode, check_secret, check_token, parse_listener
+from .notes import Note, at_least, formed, plain, seconds, seconds_or_none, secret, unlimited
 from .peers import Peers
 
 ADDRESS = 'HOST:PORT, an IPv6 address in brackets, as in "127.0.0.1:8080", "0.0.0.0:8080" or "[::1]:8080"; or unix:/PATH'
@@ -27,14 +27,24 @@ class Server(Peers, frozen=True, kw_only=True):
     admin: Annotated[
         str,
         formed(
-            "Where health and metrics are served.",
-            "It asks for no password: whoever reaches it sees the names of routes and the rates of traffic.",
+            "Where health, metrics, the admin API and the console are served.",
+            "Whoever reaches it sees the names of routes, the rates of traffic, and digests of who lost to whom.",
             ADDRESS,
             check_listener,
             "admin",
             "HOST:PORT",
         ),
     ] = "127.0.0.1:8081"
+    admin_token: Annotated[
+        str,
+        secret(
+            "What a change over the admin API needs (Authorization: Bearer TOKEN), and what it takes to see paths, tags and reasons there; "
+            "empty: no change is possible.",
+            "Known to others: they can have records forgotten, which costs refusals and waits, never an update.",
+            "16 characters or more of letters, digits and - . _ ~ + / =, as `openssl rand -hex 32` gives; empty: none",
+            check_secret,
+        ),
+    ] = ""
     socket_mode: Annotated[
         str,
         formed(

@@ -112,11 +112,16 @@ def is_disproved(version: Version) -> bool:
     return version.startswith(_DISPROVED)
 
 
+def undisproved(version: Version) -> Version:
+    """A version without that mark."""
+    return Version(version.removeprefix(_DISPROVED))
+
+
 def is_named(tags: TagList | None, version: Version) -> bool:
     """Whether a list names version with a strong tag. A wildcard names nothing in particular."""
     if not isinstance(tags, tuple):
         return False
-    opaque = version.removeprefix(_DISPROVED).encode("latin-1")
+    opaque = undisproved(version).encode("latin-1")
     return any(not tag.weak and state_of(tag.opaque) == opaque for tag in tags)
 
 
@@ -124,5 +129,5 @@ def may_be_named(tags: TagList | None, version: Version) -> bool:
     """Whether a list names version once the marks of hops are off it: good enough to go on to a GET, never to a verdict."""
     if is_named(tags, version):
         return True
-    opaque = version.removeprefix(_DISPROVED).encode("latin-1")
+    opaque = undisproved(version).encode("latin-1")
     return isinstance(tags, tuple) and any(state_of(form) == opaque for tag in tags for form, _ in unmarked(tag))

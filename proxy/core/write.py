@@ -229,7 +229,7 @@ def _begin(snapshot: Snapshot, event: Begin) -> Step:
         fence=record.fence + 1,
         owner=event.owner,
         lease_end=record.lease_end,
-        unknown_since=_doubt_began(snapshot, phase) if row.becomes is State.UNKNOWN else None,
+        unknown_since=doubt_began(snapshot, phase) if row.becomes is State.UNKNOWN else None,
         operation=event.operation,
         last=record.last,
         replay_key=event.replay_key,
@@ -254,10 +254,10 @@ def _answer_to_begin(snapshot: Snapshot, event: Begin, phase: Phase, row: Row, r
         case Says.REUSED:
             return Reused()
         case _:
-            return TakenOver(record.fence, _why(snapshot, event, phase), snapshot.now - _doubt_began(snapshot, phase))
+            return TakenOver(record.fence, _why(snapshot, event, phase), snapshot.now - doubt_began(snapshot, phase))
 
 
-def _doubt_began(snapshot: Snapshot, phase: Phase) -> float:
+def doubt_began(snapshot: Snapshot, phase: Phase) -> float:
     """When the ambiguity began, by the store's clock: quarantine counts from there.
 
     A grace that has run its course outlasts every write of a lost history, so a foreign record's doubt is as old as the new lineage.

@@ -20,6 +20,11 @@ class LastingHandler(web.RequestHandler):
     def _keepalive(self, keeps: bool) -> None:
         self._is_kept = keeps
 
+    @property
+    def has_said_all(self) -> bool:
+        """Whether the client has half-closed."""
+        return self._has_said_all
+
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Say nothing of a body that turns out, once its request has been answered, to be framed wrongly: that is the client's fault."""
         if not isinstance(kw.get("exc_info"), web.RequestPayloadError):

@@ -23,6 +23,11 @@ class Turns:
         waiting = self._waiting.get(key)
         return waiting is not None and len(waiting) >= self._max_waiters
 
+    @property
+    def waiting(self) -> int:
+        """How many writers of this process wait, for whatever key."""
+        return sum(map(len, self._waiting.values()))
+
     async def take(self, key: StoreKey, until: float) -> bool:
         """Wait, first come first served, until no other writer of this process is at key. False: too many wait, or until has come."""
         waiting = self._waiting.get(key)

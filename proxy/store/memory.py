@@ -74,6 +74,12 @@ class MemoryStore:
         newer = (entry for entry in self._streams.get(stream, ()) if not after or int(entry.id) > int(after))
         return list(islice(newer, limit))
 
+    async def latest(self, stream: str, before: str, limit: int) -> Sequence[Entry]:
+        """Read what came before an entry, newest first."""
+        self._count()
+        older = (entry for entry in reversed(self._streams.get(stream, ())) if not before or int(entry.id) < int(before))
+        return list(islice(older, limit))
+
     async def close(self) -> None:
         """Refuse everything from now on."""
         self._closed = True

@@ -67,6 +67,9 @@ class Streams(Protocol):
     async def tail(self, stream: str, after: str, limit: int) -> Sequence[Entry]:
         """Read at most `limit` entries that came after the one with the id `after` (empty: from the oldest on), oldest first."""
 
+    async def latest(self, stream: str, before: str, limit: int) -> Sequence[Entry]:
+        """Read at most `limit` entries that came before the one with the id `before` (empty: from the newest back), newest first."""
+
 
 class StreamingStore(Store, Streams, Protocol):
     """What every adapter is."""

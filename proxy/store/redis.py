@@ -84,6 +84,13 @@ class RedisStore:
         reply = await self._ask(tag, "XRANGE", stream_key(stream, tag), first, "+", "COUNT", limit)
         return [_entry(row) for row in reply] if isinstance(reply, list) else []
 
+    async def latest(self, stream: str, before: str, limit: int) -> Sequence[Entry]:
+        """Read what came before an entry, newest first."""
+        tag = tag_of(stream, self._tags)
+        last = f"({before}" if before else "+"
+        reply = await self._ask(tag, "XREVRANGE", stream_key(stream, tag), last, "-", "COUNT", limit)
+        return [_entry(row) for row in reply] if isinstance(reply, list) else []
+
     async def close(self) -> None:
         """Send what waits, then disconnect. Everything after is refused."""
         await self._servers.close()
@@ -100,7 +107,7 @@ class RedisStore:
 
 
 def _entry(row: object) -> Entry:
-    """Read one entry of XRANGE."""
+    """Read one entry of XRANGE or XREVRANGE."""
     match row:
         case [bytes(name), [b"e", bytes(content)]]:
             return Entry(name.decode("ascii"), content)

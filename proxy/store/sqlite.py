@@ -40,6 +40,7 @@ SETTLE = "INSERT INTO settled (name, value) VALUES (?, ?) ON CONFLICT (name) DO 
 APPEND = "INSERT INTO streams (name, id, content) SELECT ?, coalesce(max(id), 0) + 1, ? FROM streams WHERE name = ?"
 FORGET = "DELETE FROM streams WHERE name = ? AND id <= (SELECT max(id) FROM streams WHERE name = ?) - ?"
 TAIL = "SELECT id, content FROM streams WHERE name = ? AND id > ? ORDER BY id LIMIT ?"
+LATEST = "SELECT id, content FROM streams WHERE name = ? AND (? IS NULL OR id < ?) ORDER BY id DESC LIMIT ?"
 
 T = TypeVar("T")
 
@@ -137,6 +138,13 @@ class SqliteStore:
         """Read what came after an entry."""
         self.round_trips += 1
         rows = await self._patiently(lambda _: self._execute(TAIL, (stream, int(after or 0), limit)).fetchall())
+        return [Entry(str(number), bytes(content)) for number, content in rows]
+
+    async def latest(self, stream: str, before: str, limit: int) -> Sequence[Entry]:
+        """Read what came before an entry, newest first."""
+        self.round_trips += 1
+        end = int(before) if before else None
+        rows = await self._patiently(lambda _: self._execute(LATEST, (stream, end, end, limit)).fetchall())
         return [Entry(str(number), bytes(content)) for number, content in rows]
 
     async def close(self) -> None:

@@ -337,6 +337,22 @@ class StreamContract(StoreContract):
         # Where one was has been forgotten since: reading goes on all the same.
         assert [entry.content for entry in await store.tail(name, "", 4)] == [b"later"]
 
+    async def test_a_stream_is_read_back_from_its_end(self, open_store: OpenStore) -> None:
+        store = await streams_of(open_store)
+        name = fresh_key()
+        assert await store.latest(name, "", 4) == []
+        for number in range(10):
+            await store.append(name, b"%d" % number, 100)
+        seen: list[bytes] = []
+        before = ""
+        while page := await store.latest(name, before, 4):
+            assert len(page) <= 4
+            seen += [entry.content for entry in page]
+            before = page[-1].id
+        assert seen == [b"%d" % number for number in reversed(range(10))]
+        # Both ways an entry has the same name.
+        assert [*reversed(await store.latest(name, "", 100))] == await store.tail(name, "", 100)
+
     async def test_streams_do_not_interfere(self, open_store: OpenStore) -> None:
         store = await streams_of(open_store)
         one, other = fresh_key(), fresh_key()
@@ -353,3 +369,5 @@ class StreamContract(StoreContract):
             await store.append("closed", b"1", 1)
         with pytest.raises(StoreRefused, match="closed"):
             await store.tail("closed", "", 1)
+        with pytest.raises(StoreRefused, match="closed"):
+            await store.latest("closed", "", 1)

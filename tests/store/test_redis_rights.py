@@ -69,6 +69,7 @@ async def use(opened: OpenAt, url: str) -> None:
         await store.settle(fresh_key(), b"1")
         await store.append("stream", b"1", 2)
         await store.tail("stream", "", 1)
+        await store.latest("stream", "", 1)
 
 
 async def test_the_user_works_on_each_make(spare: RedisServer, opened: OpenAt) -> None:
@@ -83,7 +84,7 @@ async def test_each_right_is_needed_and_missed_clearly(spare: RedisServer, opene
     with pytest.raises(StoreRefused, match=PERMISSION):
         await use(opened, url)
     store = await opened(url)
-    if right not in ("+set", "+get", "+xadd", "+xrange"):
+    if right not in ("+set", "+get", "+xadd", "+xrange", "+xrevrange"):
         assert spare.command("KEYS", "*:r:*").strip() == "*0", "something was swapped"
         with pytest.raises(StoreRefused, match=PERMISSION):
             await put(store, fresh_key(), RECORD)

@@ -6,16 +6,18 @@ import pytest
 
 from proxy import __version__
 from proxy.gateway.metrics import CONTENT_TYPE
+from tests.gateway.legacy import Legacy
+from tests.gateway.serving import serving
 
-from .legacy import Legacy
-from .serving import serving
+from .asking import ask, problem
 
 PAGES = {
     b"/healthz": (200, b"application/json"),
     b"/readyz": (200, b"application/json"),
     b"/metrics": (200, CONTENT_TYPE.encode()),
     b"/": (200, b"text/plain; charset=utf-8"),
-    b"/doc": (404, b"text/plain; charset=utf-8"),
+    b"/api/v1/openapi.json": (200, b"application/json"),
+    b"/doc": (404, b"application/problem+json"),
 }
 
 
@@ -37,11 +39,19 @@ async def test_what_they_say(legacy: Legacy) -> None:
         assert __version__.encode() in (await door.ask_admin(b"/")).body
 
 
-@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS"])
-async def test_nothing_can_be_changed(legacy: Legacy, method: bytes) -> None:
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE"])
+async def test_other_methods_are_refused(legacy: Legacy, method: bytes) -> None:
     async with serving(legacy.port) as door:
         got = await door.ask_admin(b"/readyz", method)
-    assert (got.status, got.one(b"Allow")) == (405, b"GET, HEAD")
+    assert (got.status, got.one(b"Allow")) == (405, b"GET, HEAD, OPTIONS")
+
+
+async def test_options_tells_what_is_possible(legacy: Legacy) -> None:
+    async with serving(legacy.port) as door:
+        got = await ask(door, "/api/v1/status", method=b"OPTIONS")
+        nowhere = await ask(door, "/api/v1/nothing", method=b"OPTIONS")
+    assert (got.status, got.one(b"Allow"), got.body) == (204, b"GET, HEAD, OPTIONS", b"")
+    assert problem(nowhere)[0] == 404
 
 
 async def test_the_data_port_has_none_of_it(legacy: Legacy) -> None:

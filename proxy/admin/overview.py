@@ -1,0 +1,174 @@
+"""The overview: how this process does, and what its routes have seen. Made anew for each who asks."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+from .. import __version__
+from ..config import DEFAULT, Config, NamedUpstream, Upstream, masked
+from ..config import Route as Choices
+from ..gateway.metrics import METHODS
+from ..origin.http import HttpOrigin
+from ..origin.pool import Pool
+from ..origin.several import Several
+from ..routing import UNROUTED
+from .documents import (
+    ConfigStatus,
+    Latency,
+    Match,
+    Route,
+    RouteTotals,
+    ServerStatus,
+    Status,
+    StoreLatency,
+    StoreStatus,
+    Totals,
+    UpstreamStatus,
+    Worker,
+    WorkerState,
+)
+from .figures import Figures, quantile
+from .served import Served, utc_now
+
+READS = frozenset({"GET", "HEAD"})
+NEITHER = frozenset({"OPTIONS", "TRACE"})
+_REST = Choices(name=UNROUTED, path="/{path*}", guarded=False)
+
+
+def status(served: Served, in_doubt: int) -> Status:
+    """The document of this process alone. `in_doubt` is how many records it left so."""
+    figures = Figures(served.metrics)
+    readiness, config = served.readiness, served.config
+    reasons = readiness.reasons()
+    uptime_seconds = (utc_now() - served.started_at).total_seconds()
+    worker = Worker(
+        worker=0,
+        pid=os.getpid(),
+        state=WorkerState.DRAINING if readiness.is_draining else WorkerState.SERVING,
+        uptime_seconds=uptime_seconds,
+        restarts=0,
+        in_flight=served.handler.in_flight,
+        connections=served.clients.open,
+    )
+    return Status(
+        version=__version__,
+        mode=config.server.mode.value,
+        started_at=served.started_at,
+        uptime_seconds=uptime_seconds,
+        ready=not reasons,
+        reasons=reasons,
+        workers=(worker,),
+        store=_store(served, figures),
+        upstreams=tuple(_upstreams(served, figures)),
+        totals=_totals(figures),
+        latency=_latency(figures),
+        in_flight=served.handler.in_flight,
+        lease_queue=served.leases.turns.waiting,
+        in_doubt=in_doubt,
+        config=ConfigStatus(path=None, loaded_at=served.started_at, reload=None),
+    )
+
+
+def routes(served: Served) -> tuple[Route, ...]:
+    """Every route in the order of the file, and what no route takes."""
+    figures = Figures(served.metrics)
+    return tuple(_route(each, figures) for each in (*served.config.routes, _REST))
+
+
+def _store(served: Served, figures: Figures) -> StoreStatus:
+    status, chosen = served.readiness.status, served.config.store
+    buckets = figures.buckets("store_duration_seconds")
+    return StoreStatus(
+        kind=chosen.url.partition("://")[0],
+        url=masked(chosen.url),
+        # A grace is counted by a store that answers.
+        up=not status.reasons or status.grace_seconds > 0,
+        grace_remaining_seconds=max(0.0, status.grace_seconds),
+        operations=buckets[-1].count if buckets else 0,
+        errors=figures.total("store_errors_total"),
+        kept=chosen.kept_conflicts,
+        latency=StoreLatency(p50_seconds=quantile(buckets, 0.5), p99_seconds=quantile(buckets, 0.99), buckets=buckets),
+    )
+
+
+def _upstreams(served: Served, figures: Figures) -> Iterator[UpstreamStatus]:
+    for name, chosen in _chosen(served.config).items():
+        upstream = served.upstreams[name]
+        pools = _pools(upstream)
+        are_up = [not server.is_down for server in upstream.servers] if isinstance(upstream, Several) else [True]
+        urls = (chosen.url, *chosen.alternatives)
+        idle, taken = sum(pool.idle for pool in pools), sum(pool.places for pool in pools)
+        yield UpstreamStatus(
+            name=name,
+            url=chosen.url,
+            servers=tuple(ServerStatus(url=url, up=is_up) for url, is_up in zip(urls, are_up, strict=True)),
+            idle=idle,
+            busy=taken - idle,
+            waiting=sum(pool.waiting for pool in pools),
+            errors=figures.total("upstream_errors_total", upstream=name),
+        )
+
+
+def _chosen(config: Config) -> dict[str, Upstream | NamedUpstream]:
+    return {DEFAULT: config.upstream, **{upstream.name: upstream for upstream in config.upstreams}}
+
+
+def _pools(upstream: object) -> Sequence[Pool]:
+    if isinstance(upstream, Several):
+        return [server.origin.pool for server in upstream.servers]
+    return [upstream.pool] if isinstance(upstream, HttpOrigin) else []
+
+
+def _totals(figures: Figures) -> Totals:
+    methods = figures.by("requests_total", "method")
+    codes = figures.by("requests_total", "code")
+    return Totals(
+        requests=sum(methods.values()),
+        reads=sum(methods.get(method, 0) for method in READS),
+        writes=sum(methods.get(method, 0) for method in {*METHODS, "other"} - READS - NEITHER),
+        errors=sum(count for code, count in codes.items() if code >= "500"),
+        conflicts=figures.by("conflicts_total", "kind"),
+        prevented=figures.total("lost_updates_prevented_total"),
+        unprotected=figures.total("unprotected_writes_total"),
+        forced=figures.total("forced_writes_total"),
+        forced_after_conflict=figures.total("forced_after_conflict_total"),
+        unknown=figures.total("unknown_outcomes_total"),
+        out_of_band=figures.total("out_of_band_changes_total"),
+        own_writes=figures.total("own_writes_recognised_total"),
+        would_refuse=figures.total("observed_total"),
+    )
+
+
+def _latency(figures: Figures) -> Latency:
+    overhead, upstream = figures.buckets("overhead_seconds"), figures.buckets("upstream_duration_seconds")
+    return Latency(
+        overhead_p50_seconds=quantile(overhead, 0.5),
+        overhead_p99_seconds=quantile(overhead, 0.99),
+        upstream_p50_seconds=quantile(upstream, 0.5),
+        upstream_p99_seconds=quantile(upstream, 0.99),
+        overhead=overhead,
+        upstream=upstream,
+    )
+
+
+def _route(route: Choices, figures: Figures) -> Route:
+    name = route.name
+    return Route(
+        name=name,
+        match=Match(path=route.path, methods=route.methods, host=route.host),
+        strategy=route.strategy.value,
+        dialect=route.manners.name,
+        missing=route.missing.value,
+        mode=route.mode.value,
+        guarded=route.guarded,
+        totals=RouteTotals(
+            requests=figures.total("requests_total", route=name),
+            verdicts=figures.by("preconditions_total", "verdict", route=name),
+            conflicts=figures.by("conflicts_total", "kind", route=name),
+            prevented=figures.total("lost_updates_prevented_total", route=name),
+            unprotected=figures.total("unprotected_writes_total", route=name),
+            forced=figures.total("forced_writes_total", route=name),
+            unknown=figures.total("unknown_outcomes_total", route=name),
+            out_of_band=figures.total("out_of_band_changes_total", route=name),
+            would_refuse=figures.total("observed_total", route=name),
+        ),
+    )
