@@ -3,12 +3,14 @@
 `./dev docs` writes them anew; a test holds the documents against them.
 """
 
+import argparse
 import json
 import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from proxy.arguments import parser
 from proxy.config.dialects import BUILT_IN
 from proxy.config.reference import reference
 from proxy.core.record import State
@@ -57,7 +59,36 @@ def _cell(value: object) -> str:
     return f"`{text}`".replace("|", "\\|")
 
 
-PARTS: Mapping[str, Callable[[], str]] = {"dialects": dialects, "reference": reference, "states": states, "points": table}
+def subcommands() -> Mapping[str, argparse.ArgumentParser]:
+    """The parser of each command of `noclobber`, by its name."""
+    return next(action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)).choices
+
+
+def commands() -> str:
+    """What each command does, takes, and looks like, as its own help says it. (That itself is laid out differently by each Python.)"""
+    return "\n".join(_command(name, command) for name, command in subcommands().items())
+
+
+def _command(name: str, command: argparse.ArgumentParser) -> str:
+    rows = "\n".join(_option(action) for action in command._actions if action.dest != "help")
+    table = f"\n| | |\n|---|---|\n{rows}\n" if rows else ""
+    example = (command.epilog or "").removeprefix("example: ")
+    return f"## noclobber {name}\n\n{command.description}\n{table}\nFor example: `{example}`\n"
+
+
+def _option(action: argparse.Action) -> str:
+    value = str(action.metavar or "") if action.nargs != 0 else ""
+    spelled = ", ".join(f"`{name} {value}`".replace(" `", "`") for name in action.option_strings) or f"`{value}`"
+    return f"| {spelled} | {(action.help or '').replace('|', '/')} |"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "commands": commands,
+    "dialects": dialects,
+    "reference": reference,
+    "states": states,
+    "points": table,
+}
 _PART = re.compile(r"(<!-- begin (\w+) -->\n)(.*?)(<!-- end \2 -->)", re.DOTALL)
 
 

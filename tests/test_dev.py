@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / "dev"
 JOURNEYS = ROOT / "examples" / "journeys"
 EVERYDAY = ("run", "demo", "test", "lint", "check", "docs", "bench", "install", "lock")
-COMMANDS = (*EVERYDAY, "crash", "fuzz", "overhead", "race", "routes", "rss", "simulate", "slow", "storefaults", "throughput")
+COMMANDS = (*EVERYDAY, "crash", "fuzz", "overhead", "race", "routes", "rss", "simulate", "site", "slow", "storefaults", "throughput")
 
 
 def load(name: str, path: Path) -> ModuleType:

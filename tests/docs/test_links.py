@@ -1,0 +1,50 @@
+"""No link of the documents is dead, and no page of the site is lost."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import ROOT, documents, name_of
+from tests.docs.links import Link, anchor, anchors, complaint, links
+
+DOCUMENTS = documents()
+README = ROOT / "README.md"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    found = links(document.read_text(encoding="utf-8"))
+    assert [said for link in found if (said := complaint(document, link))] == []
+
+
+def test_there_are_links() -> None:
+    assert sum(len(links(document.read_text(encoding="utf-8"))) for document in DOCUMENTS) > 100
+
+
+@pytest.mark.parametrize(
+    ("link", "says"),
+    [
+        (Link("docs/none.md", ""), "no such file"),
+        (Link("docs/redis.md", "none"), "no such heading"),
+        (Link("docs/redis.md", "the-user"), ""),
+        (Link("", "five-minutes"), ""),
+        (Link("LICENSE", ""), ""),
+    ],
+)
+def test_a_dead_link_is_noticed(link: Link, says: str) -> None:
+    said = complaint(README, link)
+    assert says in said if says else said == ""
+
+
+def test_a_page_of_the_site_links_to_the_site_alone() -> None:
+    assert "not part of the site" in complaint(ROOT / "docs" / "redis.md", Link("../README.md", ""))
+
+
+def test_what_is_code_is_no_link() -> None:
+    assert links("`[a](b)` [c](d.md#e) [f](https://example.org)\n\n```text\n[g](h)\n```\n") == [Link("d.md", "e")]
+
+
+def test_anchors_are_made_of_headings() -> None:
+    assert anchor("How to choose D, L and W") == "how-to-choose-d-l-and-w"
+    assert anchor("`body-version`") == "body-version"
+    assert anchors("# One\n\n```text\n# none\n```\n\n## [Two](x.md)\n") == {"one", "two"}
