@@ -82,8 +82,15 @@ def _option(action: argparse.Action) -> str:
     return f"| {spelled} | {(action.help or '').replace('|', '/')} |"
 
 
+def decisions() -> str:
+    """The list of the decisions, by their titles."""
+    titles = {path.name: path.read_text(encoding="utf-8").partition("\n")[0] for path in sorted((DOCS / "decisions").glob("0*.md"))}
+    return "\n".join(f"{title.removeprefix('# ').replace('. ', '. [', 1)}]({name})" for name, title in titles.items()) + "\n"
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
+    "decisions": decisions,
     "dialects": dialects,
     "reference": reference,
     "states": states,

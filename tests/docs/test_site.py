@@ -66,8 +66,10 @@ def in_navigation(entries: list[dict[str, object]]) -> Iterator[str]:
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
+    """The decisions are reached by their own list, which is made from them."""
     listed = sorted(in_navigation(tomllib.loads(CONFIG.read_text(encoding="utf-8"))["project"]["nav"]))
-    assert listed == sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
+    there = (path for path in (ROOT / "docs").rglob("*.md") if not path.name.startswith("0"))
+    assert listed == sorted(path.relative_to(ROOT / "docs").as_posix() for path in there)
 
 
 def test_every_page_is_built(pages: dict[Path, Page], site: Path) -> None:
