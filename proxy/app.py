@@ -24,10 +24,11 @@ from .gateway.connection import Clients, ClientServer
 from .gateway.events import AccessLog
 from .gateway.handler import Handler
 from .gateway.labels import Labels
+from .gateway.lag import watch_lag
 from .gateway.lease import Leases
 from .gateway.limits import BodyPace, ConnectionLimits
 from .gateway.listening import Listener, TcpPlace, UnixPlace
-from .gateway.metrics import Metrics, TimedStore, process_registry
+from .gateway.metrics import Metrics
 from .gateway.peer import Forwarding
 from .gateway.points import Faults
 from .gateway.principal import Share
@@ -35,13 +36,14 @@ from .gateway.readiness import Readiness
 from .gateway.reading import Reading
 from .gateway.representation import Representations
 from .gateway.requestid import RequestIds
+from .gateway.series import process_figures
 from .gateway.spool import SpoolLimits
 from .gateway.tasks import Tasks
+from .gateway.timed_store import TimedStore
 from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
 from .origin.port import Upstream
 from .routing import lease_times, routes_of, unrouted
-from .store.port import Streams
 from .stores import open_store
 from .upstreams import TLS_VERSIONS, connections, upstreams_of
 
@@ -124,8 +126,11 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         server, refuse = config.server, metrics.count_refusal
         peers = Clients(Forwarding(server.forwarded, server.trusted_networks, server.trusts_unix), ids, server.proxy_protocol)
         clients = ClientServer(handler, _connection_limits(config), refuse, peers)
-        metrics.observe(lambda: handler.in_flight, lambda: float(readiness.is_ready()), lambda: clients.open)
-        tasks.start(readiness.watch())
+        _show(metrics, readiness, leases)
+        metrics.registry.read("noclobber_in_flight_requests", by=lambda: handler.in_flight)
+        metrics.registry.read("noclobber_connections", by=lambda: clients.open)
+        for watching in (readiness.watch(), leases.doubts.watch(foundation.store), watch_lag(metrics.loop_lag)):
+            tasks.start(watching)
         certificates = _certificates(config)
         if certificates is not None:
             tasks.start(certificates.watch())
@@ -139,11 +144,21 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         await _drain(handler, writes, config.server.drain_seconds)
 
 
+def _show(metrics: Metrics, readiness: Readiness, leases: Leases) -> None:
+    """Have figures read when they are asked for."""
+    read = metrics.registry.read
+    read("noclobber_ready", by=readiness.is_ready)
+    read("noclobber_store_up", by=lambda: readiness.is_store_up)
+    read("noclobber_store_losses_total", by=lambda: readiness.losses)
+    read("noclobber_grace_remaining_seconds", by=lambda: readiness.status.grace_seconds)
+    read("noclobber_lease_queue_writes", by=lambda: leases.turns.waiting)
+    read("noclobber_in_doubt_records", by=lambda: len(leases.doubts))
+
+
 class _Foundation(NamedTuple):
-    """What all the rest stands on. `streams` is the store as it was opened, where the conflict log is kept."""
+    """What all the rest stands on."""
 
     metrics: Metrics
-    streams: Streams
     store: TimedStore
     upstreams: Mapping[str, Upstream]
     tasks: Tasks
@@ -154,9 +169,9 @@ class _Foundation(NamedTuple):
 
 async def _found(stack: AsyncExitStack, config: Config) -> _Foundation:
     """Open the store and the backends, and have a first look at the store."""
-    metrics = Metrics(process_registry())
-    opened = await open_store(config.store)
-    store = TimedStore(opened, metrics)
+    metrics = Metrics()
+    metrics.registry.add_source(process_figures())
+    store = TimedStore(await open_store(config.store), metrics)
     stack.push_async_callback(store.close)
     upstreams = upstreams_of(config, metrics)
     for upstream in upstreams.values():
@@ -168,7 +183,7 @@ async def _found(stack: AsyncExitStack, config: Config) -> _Foundation:
     readiness = Readiness(store, representations, config.grace_seconds)
     # Reads can be tagged from the first request on if the store answers at once; if it does not, they go out untagged.
     await readiness.look()
-    return _Foundation(metrics, opened, store, upstreams, tasks, limits, representations, readiness)
+    return _Foundation(metrics, store, upstreams, tasks, limits, representations, readiness)
 
 
 class _DataPlane(NamedTuple):
@@ -187,6 +202,7 @@ def _data_plane(
     metrics, representations, upstreams = foundation.metrics, foundation.representations, foundation.upstreams
     origin, refuse, server = upstreams[DEFAULT], metrics.count_refusal, config.server
     lines = AccessLog(sys.stdout.buffer)
+    metrics.registry.read("noclobber_access_log_lines_lost_total", by=lambda: lines.lost)
     stack.callback(lines.flush)
     conflicts = _conflict_log(stack, config, foundation, leases, lines)
     routes = routes_of(config, metrics, upstreams)
@@ -214,14 +230,14 @@ def _served(config: Config, foundation: _Foundation, plane: _DataPlane, leases: 
         leases=leases,
         conflicts=plane.conflicts,
         store=foundation.store,
-        streams=foundation.streams,
+        streams=foundation.store,
         upstreams=foundation.upstreams,
     )
 
 
 def _conflict_log(stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, lines: AccessLog) -> ConflictLog:
     log = lines if config.log.conflicts is AccessLogChoice.JSON else None
-    kept = Kept(foundation.store, foundation.streams, config.store.kept_conflicts, log)
+    kept = Kept(foundation.store, foundation.store, config.store.kept_conflicts, log)
     conflicts = ConflictLog(kept, leases, foundation.representations, foundation.metrics.conflict_events_lost.inc)
     stack.push_async_callback(conflicts.close)
     foundation.tasks.start(conflicts.run())

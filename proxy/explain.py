@@ -18,7 +18,7 @@ from .gateway.handler import Handler
 from .gateway.imagined import TOKEN, ImaginedRequest, imagine
 from .gateway.labels import Labels
 from .gateway.lease import Leases
-from .gateway.metrics import Metrics, process_registry
+from .gateway.metrics import Metrics
 from .gateway.readiness import Readiness
 from .gateway.reading import Reading
 from .gateway.reply import Reply
@@ -74,7 +74,7 @@ async def _explain(built: Built, request: ImaginedRequest) -> list[str]:
     config = built.config
     unsent: list[OriginRequest] = []
     async with AsyncExitStack() as stack:
-        metrics = Metrics(process_registry())
+        metrics = Metrics()
         upstreams = {name: ReadOnlyBackend(backend, unsent) for name, backend in upstreams_of(config, metrics).items()}
         for upstream in upstreams.values():
             stack.push_async_callback(upstream.close)

@@ -1,14 +1,16 @@
 """The backends of a configuration: the part of the composition root that builds the ways to them."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from .config import DEFAULT, Config, Endpoint, NamedUpstream, TlsMinimum, UnixPath
 from .config import Upstream as Choices
 from .gateway.metrics import Metrics
+from .origin.failures import Failure
 from .origin.http import HttpOrigin
 from .origin.options import Address, OriginOptions
+from .origin.pool import Pool
 from .origin.port import Upstream
 from .origin.several import HealthOptions, Server, Several
 
@@ -34,16 +36,35 @@ def _upstream(name: str, chosen: Choices | NamedUpstream, limits: Choices, metri
     tls = _tls(chosen)
     addresses = [_address(endpoint, tls, chosen.server_name) for endpoint in chosen.endpoints]
     if len(addresses) == 1:
-        return HttpOrigin(addresses[0], options)
+        origin = HttpOrigin(addresses[0], options)
+        failures = origin.pool.failures
+        metrics.registry.read("noclobber_upstream_up", name, str(addresses[0]), by=lambda: not failures.is_failing)
+        _show_pools(name, [origin.pool], metrics)
+        return origin
     health = HealthOptions(limits.max_failures, limits.down_seconds, limits.max_down_seconds)
     servers = [Server(address, options, health) for address in addresses]
     for server in servers:
-        metrics.observe_server(name, server.name, partial(_is_up, server))
+        metrics.registry.read("noclobber_upstream_up", name, server.name, by=partial(_is_up, server))
+    _show_pools(name, [server.origin.pool for server in servers], metrics)
     return Several(servers)
 
 
 def _is_up(server: Server) -> float:
     return float(not server.is_down)
+
+
+def _show_pools(name: str, pools: Sequence[Pool], metrics: Metrics) -> None:
+    """Have the figures of a backend's connections read when they are asked for."""
+    read = metrics.registry.read
+    read("noclobber_upstream_connections", name, "idle", by=lambda: sum(pool.idle for pool in pools))
+    read("noclobber_upstream_connections", name, "busy", by=lambda: sum(pool.places - pool.idle for pool in pools))
+    read("noclobber_upstream_waiting_requests", name, by=lambda: sum(pool.waiting for pool in pools))
+    for failure in Failure:
+        read("noclobber_upstream_errors_total", name, failure.value, by=partial(_failures, pools, failure))
+
+
+def _failures(pools: Sequence[Pool], failure: Failure) -> float:
+    return sum(pool.failures.counts[failure] for pool in pools)
 
 
 def _tls(chosen: Choices | NamedUpstream) -> ssl.SSLContext | None:

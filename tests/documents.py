@@ -15,6 +15,8 @@ from proxy.config.dialects import BUILT_IN
 from proxy.config.reference import reference
 from proxy.core.record import State
 from proxy.core.write import TRANSITIONS, Phase
+from proxy.gateway.catalogue import FAMILIES
+from proxy.gateway.family import Family, Kind
 from proxy.gateway.points import table
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -88,13 +90,30 @@ def decisions() -> str:
     return "\n".join(f"{title.removeprefix('# ').replace('. ', '. [', 1)}]({name})" for name, title in titles.items()) + "\n"
 
 
+def metrics() -> str:
+    """A table of all metrics, and of the labels that each has."""
+    return "\n".join(map(_metric, FAMILIES))
+
+
+def _metric(family: Family) -> str:
+    merged = "" if family.kind is not Kind.GAUGE else f"; of several workers: {family.merge.value}"
+    lines = [f"### `{family.name}`", "", f"*{family.kind.value}{merged}.* {family.help}", ""]
+    for label in family.labels:
+        values = f": {', '.join(f'`{value}`' for value in label.values)}" if label.values else ""
+        lines.append(f"- `{label.name}`: {label.means}{values}")
+    if family.labels:
+        lines.append("")
+    return "\n".join([*lines, f"When it moves: {family.action}", ""])
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "decisions": decisions,
     "dialects": dialects,
+    "metrics": metrics,
+    "points": table,
     "reference": reference,
     "states": states,
-    "points": table,
 }
 _PART = re.compile(r"(<!-- begin (\w+) -->\n)(.*?)(<!-- end \2 -->)", re.DOTALL)
 

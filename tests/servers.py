@@ -31,14 +31,24 @@ def valkey_binary() -> Path:
 
 
 def redis_binary() -> Path:
-    """Find Debian's redis-server; install it if this is root. The tests fail, and do not skip, where that is impossible."""
-    found = shutil.which("redis-server")
+    """Find Debian's redis-server."""
+    return _from_debian("redis-server", "redis-server")
+
+
+def promtool_binary() -> Path:
+    """Find Debian's promtool."""
+    return _from_debian("prometheus", "promtool")
+
+
+def _from_debian(package: str, program: str) -> Path:
+    """Find a program; install it if this is root. The tests fail, and do not skip, where that is impossible."""
+    found = shutil.which(program)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        for step in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "redis-server"]):
+        for step in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", package]):
             subprocess.run(step, check=False, capture_output=True, timeout=100, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-        found = shutil.which("redis-server")
+        found = shutil.which(program)
     if found is None:
-        pytest.fail("redis-server is missing and could not be installed: apt-get install redis-server")
+        pytest.fail(f"{program} is missing and could not be installed: apt-get install {package}")
     return Path(found)
 
 

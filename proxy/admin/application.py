@@ -7,7 +7,7 @@ from aiohttp import web
 
 from .. import __version__
 from ..errors import StoreError
-from ..gateway.metrics import CONTENT_TYPE
+from ..gateway.exposition import form_for, page
 from .answers import NO_STORE, SAFE, Refused
 from .api import Api, Call
 from .asked import parameters
@@ -74,7 +74,8 @@ class Admin:
         return _json(503 if reasons else 200, {"ready": not reasons, "reasons": reasons})
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(body=self._served.metrics.page(), headers={"Content-Type": CONTENT_TYPE})
+        form = form_for(",".join(request.headers.getall("Accept", ())))
+        return web.Response(body=await page(self._served.metrics.registry.samples(), form), headers={"Content-Type": form.value})
 
     async def _index(self, request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text=_INDEX)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ..gateway.exposition import Shown
 from ..gateway.metrics import Metrics
 from .documents import Bucket
 
@@ -11,7 +12,7 @@ class Figures:
 
     def __init__(self, metrics: Metrics) -> None:
         self._samples: dict[str, list[tuple[Mapping[str, str], float]]] = {}
-        for family in metrics.registry.collect():
+        for family in Shown(metrics.registry.samples()).collect():
             for sample in family.samples:
                 self._samples.setdefault(sample.name.removeprefix("noclobber_"), []).append((sample.labels, sample.value))
 

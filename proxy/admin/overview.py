@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from .. import __version__
 from ..config import DEFAULT, Config, NamedUpstream, Upstream, masked
 from ..config import Route as Choices
-from ..gateway.metrics import METHODS
+from ..gateway.catalogue import METHODS
 from ..origin.http import HttpOrigin
 from ..origin.pool import Pool
 from ..origin.several import Several

@@ -106,7 +106,7 @@ class Attempt:
         lease, exchange = self._lease, self._exchange
         if self._in_doubt and lease.why is not Why.LINEAGE:
             await self._reach(Point.QUARANTINE)
-            await asyncio.sleep(max(0.0, exchange.rules.apply_delay_seconds - lease.age_seconds))
+            await self._wait_out(max(0.0, exchange.rules.apply_delay_seconds - lease.age_seconds))
         sighting: Sighting | None = None
         has_tags = names_tags(exchange.fields.content)
         if has_tags or (exchange.names_a_state and not self._trusts_the_store()):
@@ -137,6 +137,15 @@ class Attempt:
                 self._counting.confirmed(answer)
             self._in_doubt = False
         return None, sighting
+
+    async def _wait_out(self, seconds: float) -> None:
+        """Wait until what is in doubt has surely been applied, or never will be."""
+        self._metrics.quarantines.inc()
+        started = perf_counter()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._metrics.quarantine_wait_seconds.inc(perf_counter() - started)
 
     async def _judge(self) -> tuple[Sighting | None, Reply | None]:
         """Look, and hold the preconditions against what stands. A route that is only observed takes no for an answer to neither."""

@@ -1,7 +1,6 @@
 """The access log: one JSON line a request, with the same keys each time. Bodies, credentials, queries and tags are never in it."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -24,11 +23,15 @@ class Kind:
 
 
 class AccessLog:
-    """Write lines in batches, so that a request costs about a microsecond and the log is at most FLUSH_SECONDS behind."""
+    """Write lines in batches, so that a request costs about a microsecond and the log is at most FLUSH_SECONDS behind.
+
+    `lost` counts the lines that could not be written.
+    """
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._lines: list[bytes] = []
+        self.lost = 0
         self._flush_handle: asyncio.TimerHandle | None = None
         self._kinds: dict[tuple[str, str, int, str, str], bytes] = {}
 
@@ -84,9 +87,11 @@ class AccessLog:
             self._flush_handle = None
         lines, self._lines = self._lines, []
         if lines:
-            with contextlib.suppress(OSError):
+            try:
                 self._out.write(b"".join(lines))
                 self._out.flush()
+            except OSError:
+                self.lost += len(lines)
 
 
 def _common(kind: Kind) -> bytes:

@@ -54,6 +54,8 @@ def account(exchange: Exchange, representations: Representations, metrics: Route
     """Count what was forced, and remember who has met a conflict, so that it shows when the same one forces its way next."""
     if exchange.outcome == Outcome.UNKNOWN.value:
         exchange.note(IncidentKind.UNKNOWN_OUTCOME)
+    if exchange.incidents:
+        _time_losing_reads(exchange, representations, metrics)
     if observes(exchange):
         return
     history = representations.history
@@ -74,3 +76,13 @@ def account(exchange: Exchange, representations: Representations, metrics: Route
         if age is not None and age <= FORCED_SECONDS:
             metrics.forced_after_conflict.inc()
             exchange.note(IncidentKind.FORCED_AFTER_CONFLICT, reason=exchange.reason)
+
+
+def _time_losing_reads(exchange: Exchange, representations: Representations, metrics: RouteMetrics) -> None:
+    """Count how old the read was on which a stale write was based, where this process remembers it."""
+    for incident in exchange.incidents:
+        tags = exchange.named
+        if incident.kind is IncidentKind.STALE and isinstance(tags, tuple) and tags:
+            age = representations.history.age_seconds(exchange.key, tags[0])
+            if age is not None:
+                metrics.losing_read_age.observe(age)

@@ -31,6 +31,7 @@ from ..core.record import NOT_KNOWN, Snapshot, State, Swapped, Version
 from ..core.write import step
 from ..errors import StoreError, StoreUnavailable
 from ..store.port import Store, StoreKey
+from .doubts import Doubts
 from .points import AFTER, BEFORE, Faults
 from .tasks import Tasks
 from .turns import Turns
@@ -133,7 +134,15 @@ class Lease:
         `result` is what a retry under `replay_key` is to be told.
         """
         await self.stop_renewing()
-        return await self._apply(Finish(self.owner, self.fence, kind, version, replay_key, result))
+        doubts = self._leases.doubts
+        try:
+            answer = await self._apply(Finish(self.owner, self.fence, kind, version, replay_key, result))
+        except StoreError:
+            doubts.note(self.key)
+            raise
+        if kind is Kind.MARK and not isinstance(answer, Fenced):
+            doubts.note(self.key)
+        return answer
 
     async def stop_renewing(self) -> None:
         """End the renewals, and wait for one that is under way: two events of one owner never race."""
@@ -194,6 +203,7 @@ class Leases:
         self.faults = faults
         self.store = store
         self.turns = Turns(max_waiters, clock)
+        self.doubts = Doubts()
         self._remembered: dict[StoreKey, Snapshot] = {}
 
     def remembered(self, key: StoreKey) -> Snapshot | None:
@@ -286,6 +296,8 @@ class Leases:
         """
         self._remembered.pop(key, None)
         record = snapshot.record
+        if self.doubts.since and record is not None and record.state is State.OK:
+            self.doubts.settle(key)
         if record is None or record.state is not State.OK or record.owner or snapshot.lineage_age < self.times.grace_seconds:
             return
         self._remembered[key] = snapshot

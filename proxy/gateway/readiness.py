@@ -32,7 +32,7 @@ class Status:
 
 
 class Readiness:
-    """Watch the store: settle the salt at every new lineage, and know the grace that is left."""
+    """Watch the store: settle the salt at every new lineage, and know the grace that is left. `losses` counts the new lineages."""
 
     def __init__(self, store: Store, representations: Representations, grace_seconds: float) -> None:
         self._store = store
@@ -41,6 +41,8 @@ class Readiness:
         self._lineage: str | None = None
         self._trouble: type[StoreError] | None = None
         self.status = Status(("the store has not been reached yet",))
+        self.losses = 0
+        self.is_store_up = False
         self.is_draining = False
 
     def is_ready(self) -> bool:
@@ -64,8 +66,10 @@ class Readiness:
             if snapshot.lineage != self._lineage:
                 proposal = self._representations.salt or secrets.token_bytes(SALT_BYTES)
                 self._representations.salt = await self._store.settle(SALT_NAME, proposal)
+                self.losses += self._lineage is not None
                 self._lineage = snapshot.lineage
         except StoreError as error:
+            self.is_store_up = False
             reason = str(error) if isinstance(error, StoreRefused) else f"the store does not answer: {error}"
             self.status = Status((reason,))
             # Each kind of trouble once: the store is looked at ten times a second now.
@@ -73,6 +77,7 @@ class Readiness:
                 _logger.error("no write is granted: %s", reason)
             self._trouble = type(error)
             return
+        self.is_store_up = True
         if self._trouble is not None:
             _logger.info("the store answers again")
             self._trouble = None

@@ -36,6 +36,9 @@ class Home(Protocol):
     def lost(self, connection: "Connection") -> None:
         """Note that its socket is gone."""
 
+    def note(self, error: OriginError) -> None:
+        """Note what a request broke off with."""
+
 
 class Connection(Reception):
     """A protocol for the loop, an exchange for the caller. `was_used`: it has served before, so it may have been closed unseen."""
@@ -144,6 +147,7 @@ class Connection(Reception):
         except BaseException as stopped:
             if isinstance(stopped, OriginError):
                 stopped.is_answered = self._parser.has_begun
+                self._home.note(stopped)
             self._give_up(head)
             raise
 
@@ -199,6 +203,13 @@ class Connection(Reception):
         elif head.exception() is None:
             head.result().abandon()
 
+    def _break(self, error: OriginError) -> None:
+        """Fail by the backend's doing. Before the head of an answer `exchange` notes it."""
+        error.is_answered = self._answer is not None
+        if error.is_answered:
+            self._home.note(error)
+        self._fail(error)
+
     def _fail(self, error: OriginError) -> None:
         """Reset the connection, and tell whoever waits."""
         self._drop()
@@ -242,7 +253,7 @@ class Connection(Reception):
         if self._upload is not None and self._upload.has_moved():
             self._deadline.expect(self._deadline.seconds)
         else:
-            self._fail(OriginTimeout(f"nothing moved for {self._deadline.seconds:g} s", Delivery.MAYBE_SENT))
+            self._break(OriginTimeout(f"nothing moved for {self._deadline.seconds:g} s", Delivery.MAYBE_SENT))
 
     # ---- what the loop calls -------------------------------------------------------------------------------------------------------
 
@@ -261,12 +272,11 @@ class Connection(Reception):
         try:
             parser.feed(data)
         except OriginBroken as exc:
-            self._fail(exc)
+            self._break(exc)
             return
         answer = self._answer
         if answer is None:
-            answer = parser.answer
-            head = self._head
+            answer, head = parser.answer, self._head
             if answer is None or head is None:
                 return
             if head.done():
@@ -306,7 +316,7 @@ class Connection(Reception):
         if exc is None or not self._is_busy:
             self._end_of_stream()
         else:
-            self._fail(cut(f"the connection was lost: {exc}"))
+            self._break(cut(f"the connection was lost: {exc}"))
         self._home.lost(self)
 
     def pause_writing(self) -> None:
@@ -327,4 +337,4 @@ class Connection(Reception):
         if self._answer is not None and self._parser.is_complete:
             self._finish(self._answer)
         else:
-            self._fail(cut("the backend closed the connection before the end of its answer"))
+            self._break(cut("the backend closed the connection before the end of its answer"))

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ..errors import OriginBroken, OriginUnreachable
 from .connection import Connection
+from .failures import Failure
 from .options import Address, OriginOptions
 from .pool import Pool
 from .port import Interim, Origin, OriginAnswer, OriginRequest, ReservedConnection, StreamedBody, Upstream
@@ -38,9 +39,11 @@ class HttpOrigin:
         may_be_stale = connection.was_used
         try:
             return await connection.exchange(request, None, interim)
-        except (OriginBroken, OriginUnreachable):
+        except (OriginBroken, OriginUnreachable) as error:
             if not may_be_stale or connection.has_begun_answer:
                 raise
+            if isinstance(error, OriginBroken):
+                pool.failures.forgive(error)
         connection = await pool.acquire_fresh()
         return await connection.exchange(request, None, interim)
 
@@ -86,7 +89,12 @@ class Reserved:
         if not connection.is_silent():
             connection.close()
             connection = await self._pool.acquire_fresh()
-        return await connection.exchange(request, gate, interim)
+        try:
+            return await connection.exchange(request, gate, interim)
+        except asyncio.CancelledError:
+            # The time for a write was over before the head of its answer.
+            self._pool.failures.count(Failure.TIMEOUT)
+            raise
 
     def release(self) -> None:
         """Give the unused connection back. Harmless after `send`."""

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TypeVar
 
-from ..errors import OriginUnreachable
+from ..errors import OriginError, OriginUnreachable
 from .connection import Connection
+from .failures import Failure, Failures
 from .options import Address, OriginOptions
 
 _FAREWELL_SECONDS = 1.0
@@ -28,6 +29,7 @@ class Pool:
     def __init__(self, address: Address, options: OriginOptions) -> None:
         self._address = address
         self.options = options
+        self.failures = Failures()
         self._idle: deque[Connection] = deque()
         self._queue: deque[Turn] = deque()
         self._placed: set[Connection] = set()
@@ -108,6 +110,7 @@ class Pool:
     async def _turn(self) -> Connection | None:
         """Queue for a connection, or a place for one. Whoever is cancelled while holding either passes it on."""
         if len(self._queue) >= self.options.max_waiting:
+            self.failures.count(Failure.CROWDED)
             raise OriginUnreachable(f"{len(self._queue)} requests wait for this backend already")
         loop = asyncio.get_running_loop()
         turn: Turn = loop.create_future()
@@ -127,6 +130,7 @@ class Pool:
     def _refuse(self, turn: Turn) -> None:
         if not turn.done():
             self._queue.remove(turn)
+            self.failures.count(Failure.CROWDED)
             turn.set_exception(OriginUnreachable(f"no connection became free within {self.options.wait_seconds:g} s"))
 
     async def _connect(self) -> Connection:
@@ -149,9 +153,11 @@ class Pool:
         except BaseException as exc:
             # UnicodeError: a host name that cannot be one.
             if isinstance(exc, OSError | TimeoutError | UnicodeError):
+                self.failures.count(Failure.UNREACHABLE)
                 why = f"more than {self.options.connect_seconds:g} s" if isinstance(exc, TimeoutError) else str(exc)
                 raise OriginUnreachable(f"cannot connect to {self._address}: {why}") from exc
             raise
+        self.failures.is_failing = False
         self._present.add(connection)
         if self._is_closed:
             connection.close()
@@ -171,6 +177,7 @@ class Pool:
     def give_back(self, connection: Connection) -> None:
         """Take a connection that is ready for another request, and hand it to the first in the queue."""
         connection.was_used = True
+        self.failures.is_failing = False
         if self._is_closed:
             connection.close()
         else:
@@ -190,6 +197,11 @@ class Pool:
         self._present.discard(connection)
         if not self._present and self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
+
+    def note(self, error: OriginError) -> None:
+        """Note what a request broke off with. Before its first byte it is no failure of the backend's: another connection is taken."""
+        if not isinstance(error, OriginUnreachable):
+            self.failures.note(error)
 
     def _free_place(self) -> None:
         self._pass_on(None)

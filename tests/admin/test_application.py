@@ -5,7 +5,7 @@ import json
 import pytest
 
 from proxy import __version__
-from proxy.gateway.metrics import CONTENT_TYPE
+from proxy.gateway.exposition import Form
 from tests.gateway.legacy import Legacy
 from tests.gateway.serving import serving
 
@@ -14,7 +14,7 @@ from .asking import ask, problem
 PAGES = {
     b"/healthz": (200, b"application/json"),
     b"/readyz": (200, b"application/json"),
-    b"/metrics": (200, CONTENT_TYPE.encode()),
+    b"/metrics": (200, Form.TEXT.value.encode()),
     b"/": (200, b"text/plain; charset=utf-8"),
     b"/api/v1/openapi.json": (200, b"application/json"),
     b"/doc": (404, b"application/problem+json"),

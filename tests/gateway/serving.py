@@ -78,10 +78,10 @@ class Door:
         """The tag of what stands at target."""
         return (await self.ask(b"GET", target)).etag
 
-    async def ask_admin(self, target: bytes, method: bytes = b"GET") -> Answer:
+    async def ask_admin(self, target: bytes, method: bytes = b"GET", *lines: bytes) -> Answer:
         """Send one request to the admin listener."""
         async with await Client.connect(self.gateway.admin) as client:
-            return await client.ask(method, target)
+            return await client.ask(method, target, *lines)
 
     async def sample(self, name: str, **labels: str) -> float:
         """The value of one series at this moment; 0 where there is none yet. The labels may be given in part: then it is the sum."""

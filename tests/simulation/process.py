@@ -9,8 +9,6 @@ from collections.abc import Callable
 from contextvars import Context
 from random import Random
 
-from prometheus_client import CollectorRegistry
-
 from proxy.core.resource import Routes
 from proxy.core.template import Pattern, parse_template
 from proxy.core.version import FieldSource, Strategy
@@ -68,7 +66,7 @@ DRIFT = 2e-4
 @functools.cache
 def _metrics() -> RouteMetrics:
     """Shared by all runs: registering the series costs more than a run, and counts decide nothing."""
-    return RouteMetrics(Metrics(CollectorRegistry()), "simulation")
+    return RouteMetrics(Metrics(), "simulation")
 
 
 def rules(name: str, apply_delay_seconds: float) -> Rules:

@@ -1,0 +1,147 @@
+"""Series: the figures of this process, counted in plain numbers. One loop counts and shows them, so nothing has to be locked.
+
+prometheus-client's own counters and histograms cost four times as much, and a request moves ten of them.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from prometheus_client import ProcessCollector
+
+from .catalogue import CATALOGUE
+from .family import Family
+from .samples import Distribution, Exemplar, Labels, Samples, Value
+
+EXEMPLAR_SECONDS = 5.0
+"""How old the exemplar of a bucket gets before the next request of that bucket takes its place."""
+
+
+class Count:
+    """A counter or a gauge: a number that is added to."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def inc(self, amount: float = 1.0) -> None:
+        """Add amount."""
+        self.value += amount
+
+
+class Durations:
+    """A histogram."""
+
+    __slots__ = ("_bounds", "counts", "exemplars", "stale_at", "sum_seconds")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum_seconds = 0.0
+        self.exemplars: dict[int, Exemplar] = {}
+        # When each bucket's exemplar is to be replaced, in the caller's time.
+        self.stale_at = [0.0] * (len(bounds) + 1)
+
+    def observe(self, seconds: float) -> int:
+        """Count one duration; return the number of its bucket."""
+        bucket = bisect_left(self._bounds, seconds)
+        self.counts[bucket] += 1
+        self.sum_seconds += seconds
+        return bucket
+
+    def total(self) -> float:
+        """How many durations have been counted."""
+        return float(sum(self.counts))
+
+    def exemplify(self, exemplar: Exemplar) -> int:
+        """Keep an exemplar in the bucket that it falls into, and return that one's number."""
+        bucket = bisect_left(self._bounds, exemplar.seconds)
+        self.exemplars[bucket] = exemplar
+        return bucket
+
+
+Read = Callable[[], float]
+Source = Callable[[], Iterable[tuple[str, Labels, float]]]
+
+
+class Registry:
+    """The live series, by the catalogue: nothing that is not in there can be counted."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[Labels, Count]] = {}
+        self._histograms: dict[str, dict[Labels, Durations]] = {}
+        self._read: dict[str, dict[Labels, Read]] = {}
+        self._sources: list[Source] = []
+
+    def count(self, name: str, *labels: str) -> Count:
+        """A counter, or a gauge that is set; the same one each time. It is 0 from the start."""
+        children = self._counts.setdefault(name, {})
+        if labels not in children:
+            _check(CATALOGUE[name], labels)
+            children[labels] = Count()
+        return children[labels]
+
+    def counts(self, name: str, *labels: str) -> dict[str, Count]:
+        """The counters with these first labels, by the last label's closed set."""
+        return {value: self.count(name, *labels, value) for value in CATALOGUE[name].labels[-1].values}
+
+    def durations(self, name: str, *labels: str) -> Durations:
+        """A histogram; the same one each time."""
+        children = self._histograms.setdefault(name, {})
+        if labels not in children:
+            _check(CATALOGUE[name], labels)
+            children[labels] = Durations(CATALOGUE[name].buckets)
+        return children[labels]
+
+    def read(self, name: str, *labels: str, by: Read) -> None:
+        """Call `by` for the value when the figures are asked for: that costs a request nothing."""
+        _check(CATALOGUE[name], labels)
+        self._read.setdefault(name, {})[labels] = by
+
+    def add_source(self, source: Source) -> None:
+        """Have several figures read at once when they are asked for."""
+        self._sources.append(source)
+
+    def samples(self) -> Samples:
+        """All figures of this moment, in the catalogue's order."""
+        found: dict[str, dict[Labels, Value]] = {name: {} for name in CATALOGUE}
+        for name, counts in self._counts.items():
+            found[name].update({labels: child.value for labels, child in counts.items()})
+        for name, reads in self._read.items():
+            found[name].update({labels: float(read()) for labels, read in reads.items()})
+        for name, histograms in self._histograms.items():
+            found[name].update({labels: _distribution(child) for labels, child in histograms.items()})
+        for source in self._sources:
+            for name, labels, value in source():
+                found[name][labels] = value
+        return found
+
+    def value(self, name: str, *labels: str) -> float:
+        """The value of one series at this moment; of a histogram how many it has counted. 0 where there is none."""
+        value = self.samples()[name].get(labels, 0.0)
+        return float(sum(value.counts)) if isinstance(value, Distribution) else value
+
+
+def process_figures() -> Source:
+    """CPU, memory and descriptors of this process."""
+    collector = ProcessCollector(registry=None)
+
+    def figures() -> Iterator[tuple[str, Labels, float]]:
+        for metric in collector.collect():
+            for sample in metric.samples:
+                if sample.name in CATALOGUE:
+                    yield sample.name, (), sample.value
+
+    return figures
+
+
+def _distribution(child: Durations) -> Distribution:
+    return Distribution(tuple(child.counts), child.sum_seconds, dict(child.exemplars))
+
+
+def _check(family: Family, labels: Labels) -> None:
+    """Raise ValueError for labels that the catalogue does not have: a defect, found where the series is made."""
+    known = [label.values for label in family.labels]
+    if len(known) != len(labels) or any(values and value not in values for values, value in zip(known, labels, strict=True)):
+        allowed = " x ".join("|".join(values) or "any" for values in known) or "no labels"
+        raise ValueError(f"{family.name}{labels}: {allowed} are known")
