@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from . import cluster, crds
+from . import cluster, crds, prometheus_rule
 from .cluster import Object
 from .tools import DEPLOY, of_a_wheel, say
 
@@ -137,3 +137,7 @@ def test_what_does_not_fit_is_noticed(case: str) -> None:
 def test_the_configurations_name_one_version() -> None:
     tags = {tag for file in FOLDER.rglob("*.yaml") for tag in re.findall(r"newTag: (\S+)", file.read_text(encoding="utf-8"))}
     assert {f"noclobber:{tag}" for tag in tags} == {cluster.IMAGE}
+
+
+def test_the_operator_gets_the_rules_of_prometheus() -> None:
+    assert prometheus_rule.TARGET.read_text(encoding="utf-8") == prometheus_rule.prometheus_rule(), "python -m tests.deploy.prometheus_rule"
