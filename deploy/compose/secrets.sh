@@ -25,4 +25,6 @@ user noclobber on >$password resetkeys ~noclobber:* resetchannels -@all +evalsha
 ACL
     printf 'redis://noclobber:%s@redis:6379/0\n' "$password" | write store-url
 fi
-[ -e grafana-password ] || random | write grafana-password
+for name in admin-token grafana-password; do
+    [ -e "$name" ] || random | write "$name"
+done

@@ -69,7 +69,7 @@ COMPOSE_BROKEN = {
     "a key that does not exist": ("    networks: [back]\n", "    network: [back]\n", "network"),
     "a wrong type": ("stop_grace_period: 60s", "stop_grace_period: [60]", "stop_grace_period"),
     "a network that does not exist": ("networks: [monitoring]", "networks: [monitor]", "monitor"),
-    "a secret that does not exist": ("secrets: [store-url]", "secrets: [store-uri]", "store-uri"),
+    "a secret that does not exist": ("secrets: [store-url", "secrets: [store-uri", "store-uri"),
     "a service that does not exist": ("      prometheus:\n        condition", "      prometheuz:\n        condition", "prometheuz"),
     "a condition that does not exist": ("condition: service_healthy", "condition: healthy", "condition"),
     "a time that is none": ("interval: 5s", "interval: often", "often"),

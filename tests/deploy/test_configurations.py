@@ -14,7 +14,7 @@ from .tools import DEPLOY, ROOT, SECONDS, mistakes, of_a_wheel, say
 
 UPSTREAM = {"NOCLOBBER__UPSTREAM__URL": "http://app:9000"}
 # What is left for the environment to say, where the file is for any backend.
-COMPLETED = {"deploy/docker/config.toml": UPSTREAM}
+COMPLETED = {"deploy/docker/config.toml": UPSTREAM, "deploy/kubernetes/base/config.toml": UPSTREAM}
 CONFIGURATIONS = [ROOT / "config.toml", *sorted(ROOT.glob("examples/*/*.toml")), *sorted(DEPLOY.rglob("*.toml"))]
 NAMES = [path.relative_to(ROOT).as_posix() for path in CONFIGURATIONS]
 

@@ -9,6 +9,7 @@ import pytest
 from proxy.config import load_config
 from tests.e2e.peers import installed
 
+from .cluster import SECRET
 from .tools import DEPLOY, mistakes, say
 
 FOLDER = DEPLOY / "systemd"
@@ -94,11 +95,12 @@ def test_there_is_time_to_drain() -> None:
     assert settings("KillMode") == ["mixed"]
 
 
-def test_a_variable_of_a_drop_in_is_one_that_noclobber_takes(tmp_path: Path) -> None:
-    secret = tmp_path / "store-url"
-    secret.write_text("rediss://noclobber:secret@redis.example.org:6379/0\n")
-    text = (FOLDER / "noclobber.service.d" / "redis.conf").read_text()
-    found = dict(re.findall(r"^Environment=(\w+)=(.*)$", text, re.MULTILINE))
-    environment = {name: value.replace("%d", str(tmp_path)) for name, value in found.items()}
+@pytest.mark.parametrize("name", SECRET)
+def test_a_secret_of_a_drop_in_reaches_noclobber(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(SECRET[name])
+    drop_in = next(path for path in DROP_INS if f"LoadCredential={name}:/etc/noclobber/{name}" in path.read_text())
+    found = dict(re.findall(r"^Environment=(\w+)=(.*)$", drop_in.read_text(), re.MULTILINE))
+    environment = {variable: value.replace("%d", str(tmp_path)) for variable, value in found.items()}
     assert mistakes(FOLDER / "config.toml", environment) == []
-    assert load_config(FOLDER / "config.toml", environment, {}).store.url == secret.read_text().strip()
+    config = load_config(FOLDER / "config.toml", environment, {})
+    assert SECRET[name].strip() in (config.store.url, config.server.admin_token)
