@@ -1,7 +1,5 @@
 """Real JavaScript clients under node, in a browser each: jsdom, React, axios and React Query as npm has them, in the versions of node/."""
 
-import fcntl
-import hashlib
 import json
 import os
 import select
@@ -14,35 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pytest
-
+from tests.e2e.npm import node_modules
 from tests.e2e.peers import installed
 
 HERE = Path(__file__).resolve().parent / "node"
 EXAMPLES = HERE.parents[2] / "examples"
-CACHES = HERE.parents[2] / ".dev"
-INSTALL_SECONDS = 180
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 
 
 def packages() -> Path:
-    """The node_modules of the lock file, installed once. The tests fail, and do not skip, where npm cannot get them."""
-    lock_file = (HERE / "package-lock.json").read_bytes()
-    cache = CACHES / f"clients-{hashlib.sha256(lock_file).hexdigest()[:12]}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "install.lock", "w") as lock:
-        # Two test processes may come here at once.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (cache / "installed").exists():
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(HERE / name, cache)
-            command = [installed("npm"), "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(cache)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
-            if done.returncode != 0:
-                pytest.fail(f"npm cannot install the clients: {done.stderr.strip()[-400:]}")
-            (cache / "installed").touch()
-    return cache / "node_modules"
+    """The node_modules of the clients."""
+    return node_modules(HERE, "clients")
 
 
 def site(example: str, directory: Path) -> Path:
