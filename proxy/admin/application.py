@@ -19,8 +19,6 @@ from .served import Served
 
 Function = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-_INDEX = f"noclobber {__version__}\n\n/healthz  alive\n/readyz   writes are granted\n/metrics  Prometheus\n{PREFIX}/openapi.json\n"
-
 
 class Admin:
     """Answer what the table of paths and methods has; HEAD as GET, and OPTIONS everywhere."""
@@ -34,7 +32,6 @@ class Admin:
             "/healthz": {"GET": self._healthz},
             "/readyz": {"GET": self._readyz},
             "/metrics": {"GET": self._metrics},
-            "/": {"GET": self._index},
             f"{PREFIX}/openapi.json": {"GET": self._openapi},
         }
         for path in self._pages:
@@ -76,9 +73,6 @@ class Admin:
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         form = form_for(",".join(request.headers.getall("Accept", ())))
         return web.Response(body=await page(self._served.metrics.registry.samples(), form), headers={"Content-Type": form.value})
-
-    async def _index(self, request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(text=_INDEX)
 
     async def _page(self, request: web.BaseRequest) -> web.StreamResponse:
         self._guard.check_host(request.headers)

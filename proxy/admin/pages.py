@@ -38,8 +38,7 @@ class Page:
 def read_pages(folder: Path = CONSOLE) -> dict[str, Page]:
     """All files of the console, by their paths on the listener; the index stands at `/`."""
     pages = {f"/console/{file.relative_to(folder).as_posix()}": _page(file) for file in sorted(folder.rglob("*")) if file.is_file()}
-    index = pages.get(f"/console/{INDEX}")
-    return pages if index is None else {"/": index, **pages}
+    return {"/": pages.pop(f"/console/{INDEX}"), **pages}
 
 
 def _page(file: Path) -> Page:

@@ -15,7 +15,9 @@ PAGES = {
     b"/healthz": (200, b"application/json"),
     b"/readyz": (200, b"application/json"),
     b"/metrics": (200, Form.TEXT.value.encode()),
-    b"/": (200, b"text/plain; charset=utf-8"),
+    b"/": (200, b"text/html; charset=utf-8"),
+    b"/console/main.js": (200, b"text/javascript; charset=utf-8"),
+    b"/console/index.html": (404, b"application/problem+json"),
     b"/api/v1/openapi.json": (200, b"application/json"),
     b"/doc": (404, b"application/problem+json"),
 }
@@ -24,7 +26,7 @@ PAGES = {
 @pytest.mark.parametrize(("path", "expected"), PAGES.items(), ids=[path.decode() for path in PAGES])
 async def test_pages(legacy: Legacy, path: bytes, expected: tuple[int, bytes]) -> None:
     async with serving(legacy.port) as door:
-        got, head = await door.ask_admin(path), await door.ask_admin(path, b"HEAD")
+        got, head = await ask(door, path.decode()), await ask(door, path.decode(), method=b"HEAD")
     assert (got.status, head.status, head.body) == (expected[0], expected[0], b"")
     assert got.one(b"Content-Type") == head.one(b"Content-Type") == expected[1]
     assert legacy.asked == []
@@ -36,7 +38,17 @@ async def test_what_they_say(legacy: Legacy) -> None:
         ready = await door.ask_admin(b"/readyz")
         assert json.loads(ready.body) == {"ready": True, "reasons": []}
         assert ready.one(b"Cache-Control") == b"no-store"
-        assert __version__.encode() in (await door.ask_admin(b"/")).body
+
+
+async def test_the_console_is_sent_once_and_may_load_nothing_from_elsewhere(legacy: Legacy) -> None:
+    async with serving(legacy.port) as door:
+        page = await ask(door, "/")
+        again = await ask(door, "/", b"If-None-Match: " + (page.one(b"ETag") or b""))
+    assert b"<title>" in page.body
+    assert (again.status, again.body) == (304, b"")
+    policy = page.one(b"Content-Security-Policy") or b""
+    assert policy.startswith(b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';")
+    assert b"unsafe" not in policy
 
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE"])
