@@ -21,7 +21,7 @@ if [ ! -e store-url ] || [ ! -e redis-acl ]; then
     # The least rights that noclobber needs (docs/redis.md); without a password, a health check.
     write redis-acl <<ACL
 user default on nopass resetkeys resetchannels -@all +ping
-user noclobber on >$password resetkeys ~noclobber:* resetchannels -@all +evalsha +eval +info +time +hmget +hset +pexpire +set +get +xadd +xrange +client|setname
+user noclobber on >$password resetkeys ~noclobber:* resetchannels -@all +evalsha +eval +info +time +hmget +hset +pexpire +set +get +xadd +xrange +xrevrange +client|setname
 ACL
     printf 'redis://noclobber:%s@redis:6379/0\n' "$password" | write store-url
 fi

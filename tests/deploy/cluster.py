@@ -32,6 +32,8 @@ class Pod:
     name: str
     labels: Mapping[str, str]
     spec: Object
+    claims: frozenset[str]
+    """The volumes that a StatefulSet claims for each."""
 
     @property
     def containers(self) -> list[Object]:
@@ -47,10 +49,14 @@ class Pod:
 def pods(objects: Sequence[Object]) -> list[Pod]:
     """The pods of every workload."""
     return [
-        Pod(f"{each['kind']}/{each['metadata']['name']}", template["metadata"].get("labels", {}), template["spec"])
+        Pod(f"{each['kind']}/{each['metadata']['name']}", template["metadata"].get("labels", {}), template["spec"], _claims(each))
         for each in objects
         if (template := each.get("spec", {}).get("template")) is not None and "spec" in template
     ]
+
+
+def _claims(workload: Object) -> frozenset[str]:
+    return frozenset(claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", ()))
 
 
 def complaints(objects: Sequence[Object]) -> list[str]:
@@ -90,9 +96,8 @@ def _sidecars(pod: Pod) -> Iterator[str]:
 
 def _volumes(pod: Pod, objects: Sequence[Object]) -> Iterator[str]:
     there = {volume["name"]: volume for volume in pod.spec.get("volumes", ())}
-    claimed = {claim["metadata"]["name"] for each in objects for claim in each.get("spec", {}).get("volumeClaimTemplates", ())}
     mounted = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", ())}
-    for name in sorted(mounted ^ (there.keys() | claimed)):
+    for name in sorted(mounted ^ (there.keys() | pod.claims)):
         yield f"volume {name} is not both declared and mounted"
     made = {each["metadata"]["name"] for each in objects if each["kind"] == "ConfigMap"}
     for volume in there.values():

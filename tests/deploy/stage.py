@@ -31,3 +31,9 @@ def saves_once(port: int, **fields: str) -> list[int]:
     seen = ask(port, "GET", PATH, **fields)
     assert seen.status == 200, seen
     return [ask(port, "PATCH", PATH, {"owner": name}, if_match=seen.tag, **fields).status for name in ("Ana", "Ben")]
+
+
+def least_rights() -> str:
+    """The rights of the user that docs/redis.md shows, and that a test of the store proves to be enough and needed."""
+    page = (ROOT / "docs" / "redis.md").read_text(encoding="utf-8")
+    return page.partition("ACL SETUSER noclobber on >PASSWORD ")[2].partition("\n")[0]

@@ -16,7 +16,7 @@ from tests.e2e.processes import Noclobber
 from tests.servers import RedisServer, redis_8_binary
 
 from .cluster import IMAGE, SPARE_SECONDS, drain_seconds
-from .stage import QUICK, journeys, saves_once
+from .stage import QUICK, journeys, least_rights, saves_once
 from .tools import DEPLOY, ROOT, mistakes, of_a_wheel, say
 
 COMPOSE = DEPLOY / "compose.yaml"
@@ -126,6 +126,7 @@ def test_secrets_are_made_once_and_for_nobody_else(secrets: Path) -> None:
     declared = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["secrets"]
     assert {Path(secret["file"]).name for secret in declared.values()} == set(made)
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    assert least_rights() in made["redis-acl"]
     assert say([secrets.parent / "secrets.sh"]) == (0, "")
     assert {file.name: file.read_text() for file in secrets.iterdir()} == made
     assert say(["git", "check-ignore", "-q", "deploy/compose/secrets/store-url"])[0] == 0
