@@ -11,7 +11,7 @@ A mark is an HTML comment on the line before the fence, so that readers see none
     part                    a part of a configuration: it is one without mistakes where the backend is named
     part: files are absent  the same, and the files that it names are on the reader's machine
 
-`<!-- needs: demo -->` or `<!-- needs: redis -->` anywhere in a page starts that before its first block.
+`<!-- needs: THING -->` anywhere in a page starts that before its first block: one of THINGS in playing.py.
 """
 
 import re
@@ -81,7 +81,7 @@ def _found(text: str) -> Iterator[Block]:
 
 def needs(text: str) -> Sequence[str]:
     """What a page wants to be there before its first block."""
-    return _NEEDS.findall(text)
+    return list(dict.fromkeys(_NEEDS.findall(text)))
 
 
 def documents() -> list[Path]:

@@ -31,11 +31,12 @@ await() { # FILE TEXT: until the file has the text, or whoever writes it has end
 }
 """
 THINGS = {
-    "demo": "./dev run",
-    "backend": "python examples/journeys/backend.py --port 9000",
-    "redis": "redis-server --bind 127.0.0.1 --port 6379 --save '' --maxmemory-policy noeviction",
+    "demo": ("./dev run", "Ctrl-C stops both"),
+    "backend": ("python examples/journeys/backend.py --port 9000", "journeys on"),
+    "noclobber": ("noclobber run --config config.toml", "serving"),
+    "redis": ("redis-server --bind 127.0.0.1 --port 6379 --save '' --maxmemory-policy noeviction", "Ready to accept connections"),
 }
-READY = {"demo": "Ctrl-C stops both", "backend": "journeys on", "redis": "Ready to accept connections"}
+"""What a page may need: how it is started, and what it says when it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ def _script(text: str, steps: Path) -> Iterator[str]:
     for thing in needs(text):
         if thing == "redis":
             redis_binary()
-        yield from _started(THINGS[thing], steps / f"{thing}.thing", READY[thing])
+        command, ready = THINGS[thing]
+        yield from _started(command, steps / f"{thing}.thing", ready)
     for block in blocks(text):
         output = steps / f"{block.line:05}.out"
         if block.verb == "file":
