@@ -18,9 +18,10 @@ RUNBOOKS = ROOT / "docs" / "runbooks"
 
 def pages() -> list[list[Path]]:
     """What is played in one go: a document by itself, the runbooks together, since all of them look at one running noclobber."""
-    played = [document for document, block in ALL if block.verb == "run"]
-    alone = [[document] for document in dict.fromkeys(played) if document.parent != RUNBOOKS]
-    together = [document for document in dict.fromkeys(played) if document.parent == RUNBOOKS]
+    played = dict.fromkeys(document for document, block in ALL if block.verb == "run")
+    alone = [[document] for document in played if document.parent != RUNBOOKS]
+    # Their list says what they need.
+    together = [document for document in DOCUMENTS if document.parent == RUNBOOKS]
     return [*alone, together] if together else alone
 
 

@@ -4,12 +4,14 @@ import contextlib
 import io
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
 from proxy.arguments import EXAMPLES, parser
 from proxy.config.keys import KEYS, label
-from tests.docs.blocks import ROOT
+from proxy.gateway.catalogue import CATALOGUE
+from tests.docs.blocks import ROOT, blocks, documents, name_of
 from tests.documents import subcommands
 
 DOCS = ROOT / "docs"
@@ -44,3 +46,31 @@ def test_every_example_of_the_help_is_understood(example: str) -> None:
             parser().parse_args(shlex.split(line))
         except SystemExit:
             pytest.fail(complaints.getvalue())
+
+
+METRICS = set(CATALOGUE)
+# What a histogram is called in a query.
+SAMPLES = METRICS | {f"{name}_{part}" for name in METRICS for part in ("bucket", "count", "sum")}
+
+
+def test_every_metric_is_explained_and_no_other() -> None:
+    listed = re.findall(r"(?m)^### `(\w+)`$", page("metrics.md"))
+    assert len(listed) == len(set(listed))
+    assert set(listed) == METRICS
+
+
+def strange(text: str) -> list[str]:
+    """The names of metrics in a text that no metric has. Commands are left out: they look for parts of names, and are run."""
+    for block in blocks(text):
+        if block.is_shell:
+            text = text.replace(block.text, "")
+    return sorted({name for name in re.findall(r"(?<![:\w/])noclobber_[a-z_]*[a-z]\b(?!\.)", text) if name not in SAMPLES})
+
+
+@pytest.mark.parametrize("document", documents(), ids=name_of)
+def test_every_metric_that_a_document_names_exists(document: Path) -> None:
+    assert strange(document.read_text(encoding="utf-8")) == []
+
+
+def test_a_metric_that_does_not_exist_is_noticed() -> None:
+    assert strange("`noclobber_requests_total`, `noclobber_requests`, `job:noclobber_errors:ratio_rate1h`") == ["noclobber_requests"]
