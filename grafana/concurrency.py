@@ -149,7 +149,7 @@ QUEUES = (
         runbook="NoclobberLeaseWaitHigh",
     ).sized(8, 8),
     series(
-        "Writes in the queue",
+        "Writes in the queue, by instance",
         "Writes that wait for another one on the same resource, by instance. Over max_waiters_per_key the next gets 503.",
         "short",
         Query("sum by (instance) (noclobber_lease_queue_writes{own})", "{{instance}}"),

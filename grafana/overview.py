@@ -61,7 +61,14 @@ SUMMARY = (
         "Alerts firing",
         "What Prometheus has decided to tell somebody. Each has a runbook with its first steps. Empty is good; empty is also what shows "
         "where deploy/prometheus/rules.yml is not loaded.",
-        (("Firing", 'sum by (alertname, severity, instance) (ALERTS{alertname=~"Noclobber.+",alertstate="firing"})', "short"),),
+        (
+            (
+                "Firing",
+                "sum by (alertname, severity, instance) "
+                '(ALERTS{alertname=~"Noclobber.+",alertstate="firing",job=~"$job|",instance=~"$instance|"})',
+                "short",
+            ),
+        ),
         {"severity": "Severity", "alertname": "Alert", "instance": "Instance"},
         links={"Alert": ("Runbook", "${docs}/runbooks/${__data.fields.Alert}.md")},
         none="none",
@@ -94,7 +101,7 @@ SUMMARY = (
 FLOW = (
     Row("Traffic"),
     series(
-        "Lost updates prevented",
+        "Lost updates prevented, by route",
         "Refused writes that would have overwritten somebody's change, per minute and route. A route that stands out has users who work "
         "on the same things: its editor should show that somebody else is at it, or save smaller parts.",
         "cpm",

@@ -142,7 +142,7 @@ LIFE = (
         runbook="NoclobberWorkerRestarts",
     ).sized(8, 8),
     series(
-        "Worker restarts",
+        "Worker restarts, by instance",
         "Per minute, by instance. The parent waits longer each time a worker dies young.",
         "cpm",
         Query("60 * sum by (instance) (rate(noclobber_worker_restarts_total{own}[i]))", "{{instance}}"),
@@ -156,6 +156,13 @@ LIFE = (
         colors={"success": GREEN, "failure": RED},
         runbook="NoclobberReloadFailed",
     ).sized(8, 8),
+    series(
+        "Log lines lost",
+        "Lines of the log per minute that could not be written: nobody reads standard output, or its disk is full. noclobber does not wait "
+        "for whoever reads its log.",
+        "cpm",
+        Query("60 * sum by (instance) (rate(noclobber_access_log_lines_lost_total{own}[i]))", "{{instance}}"),
+    ).sized(24, 5),
 )
 
 DASHBOARD = Dashboard(

@@ -100,7 +100,9 @@ STORE = (
         "Round trips for each request",
         "How often the store was asked for each request of a client. A step without a change of clients is a step in contention.",
         "short",
-        Query("sum(rate(noclobber_store_round_trips_total{own}[i])) / sum(rate(noclobber_requests_total{own}[i]))", "round trips"),
+        Query(
+            'sum(rate(noclobber_store_round_trips_total{own}[i])) / sum(rate(noclobber_requests_total{own,route=~".+"}[i]))', "round trips"
+        ),
     ).sized(8, 8),
     own_rate(
         "Errors, by operation and kind",

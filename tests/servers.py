@@ -44,7 +44,9 @@ def _from_debian(package: str, program: str) -> Path:
     """Find a program; install it if this is root. The tests fail, and do not skip, where that is impossible."""
     found = shutil.which(program)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        for step in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", package]):
+        # Another process of the suite may be installing as well.
+        get = ["apt-get", "-o", "DPkg::Lock::Timeout=90"]
+        for step in ([*get, "update"], [*get, "install", "-y", "--no-install-recommends", package]):
             subprocess.run(step, check=False, capture_output=True, timeout=100, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
         found = shutil.which(program)
     if found is None:

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / "dev"
 JOURNEYS = ROOT / "examples" / "journeys"
-EVERYDAY = ("run", "demo", "test", "lint", "check", "docs", "bench", "install", "lock")
+EVERYDAY = ("run", "demo", "test", "lint", "check", "docs", "bench", "dashboards", "install", "lock")
 COMMANDS = (*EVERYDAY, "crash", "fuzz", "overhead", "race", "routes", "rss", "simulate", "site", "slow", "storefaults", "throughput")
 
 
