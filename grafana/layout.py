@@ -106,12 +106,12 @@ def _target(query: Query, letter: str) -> dict[str, object]:
 
 def runbook(alert: str) -> str:
     """Where the runbook of an alert is: the variable `docs` says where the documents are."""
-    return f"${{docs}}/runbooks/{alert}.md"
+    return f"${{docs}}/runbooks/{alert}.html"
 
 
 def _links() -> list[dict[str, object]]:
     pages: dict[str, object] = {"title": "noclobber", "type": "dashboards", "tags": [TAG], "asDropdown": False}
-    books = {"title": "Runbooks", "type": "link", "url": "${docs}/runbooks/", "icon": "doc", "tooltip": "What to do about each alert"}
+    books = {"title": "Runbooks", "type": "link", "url": "${docs}/runbooks/index.html", "icon": "doc", "tooltip": "What to do about each alert"}
     return [{**pages, "includeVars": True, "keepTime": True, "targetBlank": False}, {**books, "tags": [], "targetBlank": True}]
 
 
@@ -164,7 +164,7 @@ def _variables() -> list[dict[str, object]]:
         {
             "name": "docs",
             "label": "Documents",
-            "description": "Where the documents of noclobber are served: links to runbooks begin with it.",
+            "description": "Where the site that ./dev site builds is served: links to runbooks begin with it.",
             "type": "textbox",
             "query": "http://localhost:8000",
             "hide": 0,

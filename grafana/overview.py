@@ -70,7 +70,7 @@ SUMMARY = (
             ),
         ),
         {"severity": "Severity", "alertname": "Alert", "instance": "Instance"},
-        links={"Alert": ("Runbook", "${docs}/runbooks/${__data.fields.Alert}.md")},
+        links={"Alert": ("Runbook", "${docs}/runbooks/${__data.fields.Alert}.html")},
         none="none",
     ).sized(6, 8),
     stat(
