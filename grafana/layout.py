@@ -111,8 +111,17 @@ def runbook(alert: str) -> str:
 
 def _links() -> list[dict[str, object]]:
     pages: dict[str, object] = {"title": "noclobber", "type": "dashboards", "tags": [TAG], "asDropdown": False}
-    books = {"title": "Runbooks", "type": "link", "url": "${docs}/runbooks/index.html", "icon": "doc", "tooltip": "What to do about each alert"}
-    return [{**pages, "includeVars": True, "keepTime": True, "targetBlank": False}, {**books, "tags": [], "targetBlank": True}]
+    books = {
+        "title": "Runbooks",
+        "type": "link",
+        "url": "${docs}/runbooks/index.html",
+        "icon": "doc",
+        "tooltip": "What to do about each alert",
+    }
+    return [
+        {**pages, "includeVars": True, "keepTime": True, "targetBlank": False},
+        {**books, "icon": "doc", "tags": [], "targetBlank": True},
+    ]
 
 
 def _annotations() -> list[dict[str, object]]:
