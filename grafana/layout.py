@@ -115,7 +115,6 @@ def _links() -> list[dict[str, object]]:
         "title": "Runbooks",
         "type": "link",
         "url": "${docs}/runbooks/index.html",
-        "icon": "doc",
         "tooltip": "What to do about each alert",
     }
     return [

@@ -7,6 +7,8 @@ from .panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, YELLOW, series, stat
 ALL = "sum(rate(noclobber_requests_total{route}[i]))"
 FAILED = 'sum(rate(noclobber_requests_total{route,code=~"5.."}[i]))'
 ERRORS = f"({FAILED} or vector(0)) / {ALL}"
+OF_ROUTE = "sum by (route) (rate(noclobber_requests_total{route}[i]))"
+OF_ROUTE_FAILED = 'sum by (route) (rate(noclobber_requests_total{route,code=~"5.."}[i]))'
 CLASSES = {"2xx": GREEN, "3xx": BLUE, "4xx": YELLOW, "5xx": RED}
 BURNS = ((1.0, YELLOW), (6.0, ORANGE), (14.4, RED))
 """The rates at which the alerts of deploy/prometheus/rules.yml begin."""
@@ -172,11 +174,10 @@ BY_ROUTE = table(
     "One line for each route; prevented, unprotected and unknown are sums over the shown time range. A route whose unprotected writes are "
     "many has clients that send no If-Match. Click on a route for its conflicts.",
     (
-        ("Requests", "sum by (route) (rate(noclobber_requests_total{route}[i]))", "reqps"),
+        ("Requests", OF_ROUTE, "reqps"),
         (
             "Errors",
-            'sum by (route) (rate(noclobber_requests_total{route,code=~"5.."}[i]))'
-            " / sum by (route) (rate(noclobber_requests_total{route}[i]))",
+            f"({OF_ROUTE_FAILED} or 0 * {OF_ROUTE}) / {OF_ROUTE}",
             "percentunit",
         ),
         ("p99", quantile(0.99, "request_duration", "route, le"), "s"),

@@ -206,8 +206,8 @@ def test_a_port_in_use_is_named_with_its_way_out(serve: ModuleType) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(serve.Failed, match=rf"port {port} for noclobber is not free .*--port PORT"):
-            serve.require_free(port, "noclobber", "--port")
-    serve.require_free(port, "noclobber", "--port")
+            serve.require_free(port, "noclobber", "--port PORT")
+    serve.require_free(port, "noclobber", "--port PORT")
 
 
 def test_the_session_parses_and_follows_the_ports(serve: ModuleType) -> None:

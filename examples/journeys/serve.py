@@ -1,4 +1,4 @@
-"""Start the legacy backend and noclobber in front of it, and show or play the session. `./dev run` and `./dev demo` end up here.
+"""Start the legacy backend and noclobber in front of it, and show or play the session. `./dev run` ends up here.
 
 Standard library only. Everything it starts, it stops.
 """
@@ -49,9 +49,7 @@ def require_free(port: int, whose: str, option: str) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as problem:
-            raise Failed(
-                f"port {port} for {whose} is not free ({problem.strerror}): stop what listens there, or use {option} PORT"
-            ) from None
+            raise Failed(f"port {port} for {whose} is not free ({problem.strerror}): stop what listens there, or use {option}") from None
 
 
 def status_of(port: int, path: str) -> int:
@@ -121,9 +119,9 @@ def session_text(backend_port: int, port: int) -> str:
 
 def start(options: argparse.Namespace, services: list[Service]) -> None:
     """Start the backend and noclobber, and return when both are ready. What was started stands in `services` at every moment."""
-    require_free(options.backend_port, "the demo backend", "--backend-port")
-    require_free(options.port, "noclobber", "--port")
-    require_free(options.admin_port, "noclobber's admin listener", "--admin-port")
+    require_free(options.backend_port, "the demo backend", "--backend-port PORT")
+    require_free(options.port, "noclobber", "--port PORT")
+    require_free(options.admin_port, "noclobber's admin listener", "--admin-port PORT")
     STATE.mkdir(exist_ok=True)
     say(f"starting the legacy backend on {HOST}:{options.backend_port}")
     services.append(Service("backend", [sys.executable, str(HERE / "backend.py"), "--port", str(options.backend_port)]))
