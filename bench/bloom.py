@@ -108,7 +108,7 @@ def measure(kind: str, saves: int) -> Figures:
         config = work / "config.toml"
         config.write_text((EXAMPLE / "config.toml").read_text() + TIMES)
         command = [sys.executable, "-m", "proxy", "run", "--config", str(config), "--upstream", f"http://{HOST}:{backend_port}"]
-        command += ["--store", url, "--listen", f"{HOST}:{port}", "--admin", f"{HOST}:{admin_port}"]
+        command += ["--store", url, "--listen", f"{HOST}:{port}", "--admin", f"{HOST}:{admin_port}", "--workers", "1"]
         stack.enter_context(process("noclobber", command, work, admin_port, "/readyz"))
         straight = stack.enter_context(closing(Editor(backend_port, STRAIGHT_PATH)))
         through = stack.enter_context(closing(Editor(port, PATH)))

@@ -118,7 +118,7 @@ def running(kind: str, work: Path) -> Iterator[tuple[int, int, int]]:
     quiet.write_text((EXAMPLE / "config.toml").read_text() + '\n[log]\naccess = "off"\n\n[protocol]\napply_delay_seconds = 1.0\n')
     listeners = ["--listen", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}"]
     with process("backend", program, work, backend, READY), store(kind, work) as (url, _):
-        around = ["--upstream", f"http://{HOST}:{backend}", "--store", url]
+        around = ["--upstream", f"http://{HOST}:{backend}", "--store", url, "--workers", "1"]
         command = [str(BIN / "python"), "-m", "proxy", "run", "--config", str(quiet), *listeners, *around]
         with process("noclobber", command, work, admin, "/readyz") as pid:
             yield backend, port, pid

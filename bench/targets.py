@@ -183,6 +183,9 @@ def noclobber(kind: str, work: Path, upstream: int) -> Iterator[Target]:
             f"http://{HOST}:{upstream}",
             "--store",
             url,
+            # The processor time of one process is compared with that of one; the parent's is in it.
+            "--workers",
+            "1",
         ]
         try:
             with process(name, command, work, admin, "/readyz") as pid:

@@ -7,7 +7,7 @@ import resource
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -18,16 +18,19 @@ from .config import DEFAULT, Config, UnixPath
 from .config import AccessLog as AccessLogChoice
 from .config import Address as Place
 from .gateway.arrival import Arrivals
+from .gateway.binding import TcpPlace, UnixPlace
 from .gateway.certificates import Certificates, TlsFiles
 from .gateway.conflicts import ConflictLog, Kept
 from .gateway.connection import Clients, ClientServer
 from .gateway.events import AccessLog
+from .gateway.gateway import Gateway, Patience
 from .gateway.handler import Handler
 from .gateway.labels import Labels
 from .gateway.lag import watch_lag
+from .gateway.lanes import Lanes
 from .gateway.lease import Leases
 from .gateway.limits import BodyPace, ConnectionLimits
-from .gateway.listening import Listener, TcpPlace, UnixPlace
+from .gateway.listening import Listener
 from .gateway.metrics import Metrics
 from .gateway.peer import Forwarding
 from .gateway.points import Faults
@@ -55,14 +58,19 @@ READ_BUFFER_BYTES = 32 * 1024
 
 
 def serve(config: Config, faults: Faults | None = None) -> int:
-    """Run until SIGTERM or SIGINT, drain, and return the exit status. `faults` is for tests alone."""
-    logging.basicConfig(level=config.log.level.name, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    """Run in this process alone until SIGTERM or SIGINT, drain, and return the exit status. `faults` is for tests alone."""
+    return run(config, _serve(config, faults), "noclobber")
+
+
+def run(config: Config, work: Coroutine[None, None, int], name: str) -> int:
+    """Prepare this process for serving, do the work, and return its exit status. `name` is what its log calls it."""
+    logging.basicConfig(level=config.log.level.name, format=f"%(asctime)s %(levelname)s {name}: %(message)s", stream=sys.stderr)
     # Requests leave hardly any cycles behind, so looking for them at every 700th object is time lost; what was loaded never goes.
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS, 20, 50)
     _raise_descriptor_limit(config)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(config, faults))
+        return runner.run(work)
 
 
 def _raise_descriptor_limit(config: Config) -> None:
@@ -101,19 +109,12 @@ async def _serve(config: Config, faults: Faults | None) -> int:
     return 0
 
 
-class Gateway:
-    """A running noclobber, and where it listens (with the port that was taken where the configuration says 0)."""
-
-    def __init__(self, handler: Handler, readiness: Readiness, listen: str, admin: str) -> None:
-        self.handler = handler
-        self.readiness = readiness
-        self.listen = listen
-        self.admin = admin
-
-
 @asynccontextmanager
-async def running(config: Config, faults: Faults | None = None) -> AsyncIterator[Gateway]:
-    """Start everything; on leaving, drain and stop it, in the reverse order. `faults` is for tests alone."""
+async def running(config: Config, faults: Faults | None = None, private_admin: Path | None = None) -> AsyncIterator[Gateway]:
+    """Start everything; on leaving, drain and stop it, in the reverse order. `faults` is for tests alone.
+
+    `private_admin` is the Unix socket of a worker's admin listener: clients come only from the lanes that it is given then.
+    """
     async with AsyncExitStack() as stack:
         foundation = await _found(stack, config)
         leases = Leases(foundation.store, lease_times(config), foundation.tasks, config.limits.max_waiters_per_key, faults=faults)
@@ -135,13 +136,19 @@ async def running(config: Config, faults: Faults | None = None) -> AsyncIterator
         if certificates is not None:
             tasks.start(certificates.watch())
         operators = ClientServer(Admin(_served(config, foundation, plane, leases, clients)), _connection_limits(config), refuse)
-        admin = await _listen(stack, operators, server.admin_address, server.socket_mode, None)
+        admin_place = server.admin_address if private_admin is None else UnixPath(str(private_admin))
+        admin = await _listen(stack, operators, admin_place, server.socket_mode, None)
         tls = None if certificates is None else certificates.context
-        listen = await _listen(stack, clients, server.listen_address, server.socket_mode, tls)
-        yield Gateway(handler, readiness, listen.at, admin.at)
-        readiness.is_draining = handler.is_draining = True
-        await listen.close()
-        await _drain(handler, writes, config.server.drain_seconds)
+        listener: Listener | Lanes
+        if private_admin is None:
+            listener = await _listen(stack, clients, server.listen_address, server.socket_mode, tls)
+        else:
+            listener = Lanes(clients, tls)
+            stack.push_async_callback(listener.end)
+        gateway = Gateway(handler, readiness, metrics, clients, listener, admin.at)
+        gateway.patience = Patience(server.drain_seconds)
+        yield gateway
+        await gateway.drain(writes)
 
 
 def _show(metrics: Metrics, readiness: Readiness, leases: Leases) -> None:
@@ -242,20 +249,6 @@ def _conflict_log(stack: AsyncExitStack, config: Config, foundation: _Foundation
     stack.push_async_callback(conflicts.close)
     foundation.tasks.start(conflicts.run())
     return conflicts
-
-
-async def _drain(handler: Handler, writes: Tasks, seconds: float) -> None:
-    """Let what is in flight end. A write that takes longer than seconds is cancelled, and so becomes unknown."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    # Polled: an event would cost every request something, for a moment that comes once.
-    while handler.in_flight and loop.time() < until:  # noqa: ASYNC110
-        await asyncio.sleep(0.02)
-    left = await writes.drain(max(0.0, until - loop.time()))
-    if left or handler.in_flight:
-        _logger.warning("stopping with %d requests and %d writes in flight", handler.in_flight, left)
-    # Here, and not when all is taken down: their clients are to be told.
-    await writes.cancel()
 
 
 def _body_pace(config: Config) -> BodyPace:

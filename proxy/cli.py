@@ -59,13 +59,9 @@ def _run(path: Path | None, flags: dict[str, str]) -> int:
         return MISUSED
     _print_cautions(found)
     # Here and not above: the server takes longer to import than `check` to run.
-    from .app import serve
+    from .supervisor.parent import supervise
 
-    try:
-        return serve(config)
-    except NoclobberError as error:
-        print(f"noclobber: {error}", file=sys.stderr)
-        return FAILED
+    return supervise(config)
 
 
 def _check(path: Path) -> int:

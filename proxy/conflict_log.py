@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .config import MEMORY
 from .config import Store as StoreChoice
 from .errors import StoreRefused, StoreUnavailable
 from .gateway.conflicts import STREAM
 from .store.port import Entry, Streams
-from .stores import MEMORY, SQLITE, open_store
+from .stores import SQLITE, open_store
 
 PAGE = 500
 FOLLOW_SECONDS = 0.5

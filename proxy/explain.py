@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from .config import DEFAULT, Built, Config, masked
+from .config import DEFAULT, MEMORY, Built, Config, masked
 from .config.keys import KEYS, shown_setting
 from .core.resource import key_digest
 from .gateway.arrival import Arrivals, RoutedRules
@@ -30,7 +30,7 @@ from .origin.port import OriginRequest
 from .rehearsal import ReadOnlyBackend, ScratchStore
 from .routing import lease_times, routes_of, unrouted
 from .store.memory import MemoryStore
-from .stores import MEMORY, SQLITE, open_store
+from .stores import SQLITE, open_store
 from .upstreams import upstreams_of
 
 SHOWN_BYTES = 2000

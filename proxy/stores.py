@@ -3,13 +3,13 @@
 import logging
 from pathlib import Path
 
+from .config import MEMORY
 from .config import Store as StoreChoice
 from .store.memory import MemoryStore
 from .store.port import History, StreamingStore
 
 _logger = logging.getLogger("noclobber")
 
-MEMORY = "memory://"
 SQLITE = "sqlite:///"
 
 

@@ -13,7 +13,6 @@ import pytest
 import proxy
 from proxy import cli
 from proxy.config import Config
-from proxy.errors import ConfigError, OriginUnreachable
 
 ROOT = Path(__file__).parent.parent
 GOOD = '[upstream]\nurl = "http://127.0.0.1:9000"\n[store]\nurl = "redis://user:hunter2@127.0.0.1/1"\n'
@@ -46,14 +45,13 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configurations that were served; each ends at once, with status 7."""
     configs: list[Config] = []
 
-    def serve(config: Config) -> int:
+    def supervise(config: Config) -> int:
         configs.append(config)
         return 7
 
-    app = ModuleType("proxy.app")
-    app.serve = serve  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "proxy.app", app)
-    monkeypatch.setattr(proxy, "app", app, raising=False)
+    parent = ModuleType("proxy.supervisor.parent")
+    parent.supervise = supervise  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "proxy.supervisor.parent", parent)
     return configs
 
 
@@ -88,9 +86,9 @@ def test_check_of_a_file_that_is_not_there_fails() -> None:
 
 
 def test_check_looks_at_the_environment_as_well() -> None:
-    done = run("-m", "proxy", "check", NOCLOBBER__SERVER__WORKERS="2")
+    done = run("-m", "proxy", "check", NOCLOBBER__SERVER__WORKERS="-1")
     assert done.returncode == 1
-    assert done.stderr.startswith("NOCLOBBER__SERVER__WORKERS: server.workers: is out of range, read 2")
+    assert done.stderr.startswith("NOCLOBBER__SERVER__WORKERS: server.workers: is out of range, read -1")
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["--help"], ["--version"], ["run", "--help"]], ids=" ".join)
@@ -135,25 +133,6 @@ def test_run_with_a_bad_configuration_serves_nothing(served: list[Config], capsy
     assert cli.main(["run", "--config", "bad.toml"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
     assert served == []
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [(OriginUnreachable("no way there"), "noclobber: no way there\n"), (ConfigError(["a: b"]), "noclobber: a: b\n")],
-    ids=["the origin's", "the operator's"],
-)
-def test_a_failure_while_serving_is_told_without_a_traceback(
-    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def serve(config: Config) -> int:
-        raise error
-
-    app = ModuleType("proxy.app")
-    app.serve = serve  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "proxy.app", app)
-    monkeypatch.setattr(proxy, "app", app, raising=False)
-    assert cli.main(["run", "--upstream", "http://h"]) == 1
-    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("arguments", [[], ["serve"], ["run", "--up", "x"], ["check", "a", "b"]], ids=["none", "unknown", "cut", "many"])

@@ -43,7 +43,7 @@ def mistakes(text: str, environ: Mapping[str, str] | None = None, flags: Mapping
 def test_all_mistakes_of_all_sources_come_at_once_and_in_order() -> None:
     text = '[protocol]\nlease_seconds = 0\nmargin = 1\n[server]\nlisten = ""\n[[route]]\nname = "A"\n'
     environ = {"NOCLOBBER__LOG__LEVEL": "loud", "NOCLOBBER__LIMITS__MAX_FIELDS": "x"}
-    found = mistakes(text, environ, {"workers": "3", "mode": "watch"})
+    found = mistakes(text, environ, {"workers": "-1", "mode": "watch"})
     assert [line.rpartition(", read ")[0] for line in found] == [
         "config.toml:1: upstream.url: is missing",
         "config.toml:2: protocol.lease_seconds: is out of range",
@@ -125,7 +125,7 @@ def test_a_relation_is_told_where_it_was_broken_last() -> None:
     [
         ("SERVER__LISTEM", "x", "variable: is unknown, read NOCLOBBER__SERVER__LISTEM, allowed "),
         ("ROUTE__NAME", "x", "route: is not possible in the environment, read a variable, allowed [[route]] in the file"),
-        ("SERVER__WORKERS", "1\nx = 2", 'server.workers: is not a whole number, read "1\\nx = 2", allowed 1 in this version'),
+        ("SERVER__WORKERS", "1\nx = 2", 'server.workers: is not a whole number, read "1\\nx = 2", allowed a whole number of processes'),
         ("STORE__TIMEOUT_SECONDS", "true", "store.timeout_seconds: is not a number, read true, allowed a number of seconds above 0"),
         ("STORE__TIMEOUT_SECONDS", "", 'store.timeout_seconds: is not a number, read "", allowed a number of seconds above 0'),
         ("LOG__LEVEL", "9", f'log.level: is none of the choices, read "9", allowed {LEVELS}'),

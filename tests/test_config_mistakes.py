@@ -81,9 +81,13 @@ MISTAKES = {
         "[limits]\nmax_body_bytes = 0",
         "2: limits.max_body_bytes: is out of range, read 0, allowed a whole number of bytes, 1 or more",
     ),
-    "two workers": (
-        "[server]\nworkers = 2",
-        "2: server.workers: is out of range, read 2, allowed 1 in this version: for more, start several processes on one store",
+    "fewer workers than none": (
+        "[server]\nworkers = -1",
+        "2: server.workers: is out of range, read -1, allowed a whole number of processes, 0 or more",
+    ),
+    "several workers that share nothing": (
+        "[server]\nworkers = 2\n[store]\nurl = 'memory://'",
+        "2: server.workers: cannot share memory://, which is in one process, read 2, allowed 1 or 0, or a [store] url of another kind",
     ),
     "observing, misspelt": (
         "[server]\nmode = 'observing'",

@@ -232,7 +232,7 @@ def demo(serve: ModuleType, tmp_path: Path) -> Iterator[tuple[int, int]]:
     with open(tmp_path / "log", "wb") as log:
         children = [subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log) for command in commands]
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while serve.status_of(backend, "/api/journeys") != 200 or serve.status_of(admin, "/readyz") != 200:
             assert all(child.poll() is None for child in children), (tmp_path / "log").read_text()
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()

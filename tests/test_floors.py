@@ -43,12 +43,12 @@ HOMES = {
     "sqlite3": ["proxy/store/sqlite.py", "proxy/store/sqlite_file.py", "proxy/cli.py"],
     "httptools": ["proxy/origin/"],
     "prometheus_client": ["proxy/gateway/exposition.py", "proxy/gateway/series.py"],
-    "aiohttp": ["proxy/gateway/", "proxy/admin/", "proxy/app.py"],
+    "aiohttp": ["proxy/gateway/", "proxy/admin/", "proxy/app.py", "proxy/supervisor/"],
     "uvloop": ["proxy/app.py"],
-    "msgspec": ["proxy/config/", "proxy/admin/"],
+    "msgspec": ["proxy/config/", "proxy/admin/", "proxy/supervisor/messages.py"],
     "tomllib": ["proxy/config/"],
     "argparse": ["proxy/arguments.py", "proxy/cli.py"],
-    "orjson": ["proxy/gateway/", "proxy/admin/", "proxy/store/"],
+    "orjson": ["proxy/gateway/", "proxy/admin/", "proxy/store/", "proxy/supervisor/"],
 }
 
 
@@ -88,9 +88,10 @@ def test_a_library_has_one_home(library: str) -> None:
     assert [user for user in users if not user.startswith(tuple(HOMES[library]))] == []
 
 
-def test_the_client_of_aiohttp_is_not_used_at_all() -> None:
+def test_the_client_of_aiohttp_is_used_only_between_parent_and_workers() -> None:
     """It sends writes a second time by itself."""
-    used = {(name, part) for module in MODULES for name, part in imports(module) if name.partition(".")[0] == "aiohttp"}
+    others = [module for module in MODULES if name_of(module) != "proxy/supervisor/admin.py"]
+    used = {(name, part) for module in others for name, part in imports(module) if name.partition(".")[0] == "aiohttp"}
     assert {name for name, part in used if name != "aiohttp"} <= {"aiohttp.http", "aiohttp.web"}
     assert {part for name, part in used if name == "aiohttp"} <= {"web", "StreamReader"}
     assert {part for name, part in used if name == "aiohttp.http"} <= {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .cautions import Caution
 from .choices import Absent, AccessLog, AfterWrite, Level, Missing, Mode, PutEtag, SafeMethods, TlsMinimum, Verify, Writers
-from .forms import Address, Endpoint, UnixPath, masked
+from .forms import MEMORY, Address, Endpoint, UnixPath, masked
 from .keys import FLAGS
 from .limits import Limits
 from .reading import Reading
@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT",
     "EVERYTHING",
     "FLAGS",
+    "MEMORY",
     "Absent",
     "AccessLog",
     "Address",

@@ -32,6 +32,7 @@ _BEARER = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 MIN_SECRET_CHARS = 16
 UNIX = "unix:"
 HTTP_UNIX = "http+unix://"
+MEMORY = "memory://"
 MAX_SOCKET_BYTES = 107
 """sun_path of Linux, its closing NUL apart."""
 HTTP_PORT = 80
@@ -152,7 +153,7 @@ def check_store_url(text: str) -> None:
 
 
 def _check_memory(text: str) -> None:
-    if text != "memory://":
+    if text != MEMORY:
         raise ValueError("has something after memory://, which has neither a place nor options")
 
 

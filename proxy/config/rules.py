@@ -7,7 +7,7 @@ import msgspec
 
 from .cautions import Caution, cautions
 from .dialects import Dialects
-from .forms import Address, parse_upstream
+from .forms import MEMORY, Address, parse_upstream
 from .keys import shown
 from .limits import Limits
 from .mistakes import Mistakes, Place
@@ -59,6 +59,7 @@ def build(reading: Reading) -> Built:
     check_server_tls(reading.mistakes, sections["server"])
     check_upstream_tls(reading.mistakes, sections["upstream"])
     _check_preface(reading.mistakes, sections["server"], server)
+    _check_workers(reading.mistakes, sections["server"], server, sections["store"])
     if reading.is_whole:
         check_required(reading.mistakes, "upstream", sections["upstream"])
     _check_alternatives(reading.mistakes, sections["upstream"])
@@ -119,6 +120,12 @@ def _check_preface(mistakes: Mistakes, section: Section, server: Server) -> None
     if server.proxy_protocol and not server.trusted_proxies and "trusted_proxies" not in section.refused:
         what, allowed = "needs somebody to believe", "false, or trusted_proxies beside it"
         mistakes.add(section.place_of("proxy_protocol"), f"{section.name}.proxy_protocol", what, read="true", allowed=allowed)
+
+
+def _check_workers(mistakes: Mistakes, section: Section, server: Server, store: Section) -> None:
+    if server.workers > 1 and store.values.get("url") == MEMORY:
+        what, allowed = "cannot share memory://, which is in one process", "1 or 0, or a [store] url of another kind"
+        mistakes.add(section.place_of("workers"), f"{section.name}.workers", what, read=shown(server.workers), allowed=allowed)
 
 
 def _check_alternatives(mistakes: Mistakes, section: Section) -> None:

@@ -83,17 +83,15 @@ class Server(Peers, frozen=True, kw_only=True):
         int,
         at_least(
             Note(
-                "How many processes serve.",
-                "Only 1 is possible in this version.",
+                "How many processes serve, under one that watches them; 0: one for each core that may be used, and 1 with memory://.",
+                "More than there are cores: they take turns, and each costs 60 MB. Some limits hold for each: docs/processes.md.",
                 "processes",
-                "1 in this version: for more, start several processes on one store",
                 flag="workers",
                 metavar="N",
             ),
-            ge=1,
-            le=1,
+            ge=0,
         ),
-    ] = 1
+    ] = 0
     mode: Annotated[
         Mode,
         unlimited(
@@ -112,6 +110,13 @@ class Server(Peers, frozen=True, kw_only=True):
             "Too low: writes are cut off and their outcome is unknown. Higher than the supervisor's patience: it kills us first.",
         ),
     ] = 30.0
+    drain_delay_seconds: Annotated[
+        float,
+        seconds_or_none(
+            "How long clients are still let in after the signal to stop, while /readyz says 503 already.",
+            "0 behind a load balancer that asks /readyz: it sends clients to a door that is closed.",
+        ),
+    ] = 0.0
     header_seconds: Annotated[
         float,
         seconds(

@@ -134,12 +134,12 @@ class Mover:
 
 async def _move(load: Load, noclobber: Noclobber) -> Result:
     mover = Mover(noclobber.port, load)
-    idle_bytes = largest_bytes = resident_bytes(noclobber.pid)
+    idle_bytes = largest_bytes = resident_bytes(noclobber.worker_pid)
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
         moving = group.create_task(mover.run())
         while not moving.done():
-            largest_bytes = max(largest_bytes, resident_bytes(noclobber.pid))
+            largest_bytes = max(largest_bytes, resident_bytes(noclobber.worker_pid))
             await asyncio.wait((moving,), timeout=SAMPLE_SECONDS)
     seconds = time.monotonic() - started
     return Result(
@@ -151,8 +151,8 @@ async def _move(load: Load, noclobber: Noclobber) -> Result:
         megabytes_per_second=round(mover.moved_bytes / seconds / 1e6, 1),
         idle_rss_bytes=idle_bytes,
         # The kernel counts pages per processor and adds up when it likes: the mark may lag behind a sample.
-        peak_rss_bytes=max(largest_bytes, resident_bytes(noclobber.pid, "VmHWM")),
-        final_rss_bytes=resident_bytes(noclobber.pid),
+        peak_rss_bytes=max(largest_bytes, resident_bytes(noclobber.worker_pid, "VmHWM")),
+        final_rss_bytes=resident_bytes(noclobber.worker_pid),
         wrong=dict(mover.wrong),
     )
 

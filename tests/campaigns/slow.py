@@ -195,7 +195,7 @@ class Campaign:
         _, page = await asyncio.to_thread(self._noclobber.ask_admin, "/metrics")
         found = TASKS.search(page)
         assert found is not None
-        return descriptors(self._noclobber.pid), int(float(found[1]))
+        return descriptors(self._noclobber.worker_pid), int(float(found[1]))
 
     async def _settle(self, before: tuple[int, int]) -> None:
         until = time.monotonic() + SETTLE_SECONDS

@@ -117,7 +117,7 @@ def run(size_bytes: int, rounds: int, directory: Path, *, with_nginx: bool) -> R
             config.write_text(NGINX.format(user=user, directory=directory, port=proxies["nginx"], backend=port))
             nginx = stack.enter_context(Child([nginx_binary(), "-c", config], directory / "nginx.log"))
             nginx.wait_for_port(proxies["nginx"])
-        result.idle_rss_bytes = resident_bytes(noclobber.pid)
+        result.idle_rss_bytes = resident_bytes(noclobber.worker_pid)
         for _ in range(rounds):
             for way in ("download", "upload"):
                 for name, proxy_port in proxies.items():
@@ -126,7 +126,7 @@ def run(size_bytes: int, rounds: int, directory: Path, *, with_nginx: bool) -> R
                         result.wrong.append(f"{way} through {name}")
                     else:
                         result.rates.setdefault(f"{way} {name}", []).append(round(size_bytes / seconds / 1e6, 1))
-        result.peak_rss_bytes = max(resident_bytes(noclobber.pid), resident_bytes(noclobber.pid, "VmHWM"))
+        result.peak_rss_bytes = max(resident_bytes(noclobber.worker_pid), resident_bytes(noclobber.worker_pid, "VmHWM"))
     if with_nginx and not result.wrong:
         for way in ("download", "upload"):
             ours, theirs = (statistics.median(result.rates[f"{way} {name}"]) for name in ("noclobber", "nginx"))

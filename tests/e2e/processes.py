@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 PAUSE_SECONDS = 0.02
 SERVING = re.compile(r"serving \S+ on 127\.0\.0\.1:(\d+), admin on 127\.0\.0\.1:(\d+)")
@@ -89,10 +89,12 @@ class Noclobber(Child):
         *,
         config: Path | None = None,
         settings: Mapping[str, str] | None = None,
+        workers: int = 1,
     ) -> None:
         """Start it in front of upstream_port. `settings` go by SECTION__KEY, and override the short protocol times of the tests."""
         arguments = [sys.executable, "-m", "proxy", "run", "--upstream", f"http://127.0.0.1:{upstream_port}", "--store", store]
         arguments += ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        arguments += ["--workers", str(workers)]
         if config is not None:
             arguments += ["--config", str(config)]
         chosen = {"LOG__ACCESS": "off", **{f"PROTOCOL__{key}": value for key, value in PROTOCOL.items()}, **(settings or {})}
@@ -103,6 +105,17 @@ class Noclobber(Child):
             self.stop()
             raise
         self.port, self.admin_port = int(found[1]), int(found[2])
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers that there are at the moment."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    @property
+    def worker_pid(self) -> int:
+        """The process id of the only worker: that is what serves."""
+        (pid,) = self.worker_pids
+        return pid
 
     def wait_until_ready(self) -> Self:
         """Wait until writes are granted."""

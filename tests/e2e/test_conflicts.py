@@ -37,7 +37,8 @@ def port(store: str, tmp_path: Path) -> Iterator[int]:
     """A noclobber that refuses every unconditional write. No backend is needed for that."""
     config = tmp_path / "config.toml"
     config.write_text(
-        f'[server]\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n[upstream]\nurl = "http://127.0.0.1:9"\n[store]\nurl = "{store}"\n'
+        '[server]\nworkers = 1\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n'
+        f'[upstream]\nurl = "http://127.0.0.1:9"\n[store]\nurl = "{store}"\n'
         '[[route]]\nname = "guarded"\npath = "/{path*}"\nmissing = "require"\n',
         encoding="utf-8",
     )

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from proxy.app import Gateway, running
+from proxy.app import running
 from proxy.config import Config, load_config
+from proxy.gateway.gateway import Gateway
 from proxy.gateway.points import Faults
 
 from .client import Answer, Client
