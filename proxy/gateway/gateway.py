@@ -56,7 +56,7 @@ class Gateway:
         self.readiness.is_draining = self.handler.is_draining = True
 
     async def drain(self, writes: Tasks) -> None:
-        """Let nobody in any more, and what is in flight come to its end. A write for which there is no patience any more is cancelled, and so becomes unknown."""
+        """Let nobody in any more, and what is in flight end. A write for which patience is lost is cancelled, and so becomes unknown."""
         self.say_farewell()
         await self.listener.close()
         loop, handler, clients, patience = asyncio.get_running_loop(), self.handler, self.clients, self.patience
