@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from proxy.admin.operations import OPERATIONS, PREFIX, Operation
 from proxy.arguments import parser
 from proxy.config.dialects import BUILT_IN
 from proxy.config.reference import reference
@@ -90,6 +91,18 @@ def decisions() -> str:
     return "\n".join(f"{title.removeprefix('# ').replace('. ', '. [', 1)}]({name})" for name, title in titles.items()) + "\n"
 
 
+def operations() -> str:
+    """A table of the operations of the admin API."""
+    rows = [f"| `{each.method} {PREFIX}{each.path}` | {_parameters(each)} | {each.does} |" for each in OPERATIONS]
+    return "\n".join(["", "| operation | parameters | what it tells or does |", "|---|---|---|", *rows, ""]) + "\n"
+
+
+def _parameters(operation: Operation) -> str:
+    sent = operation.body.__struct_fields__ if operation.body is not None else ()
+    named = [f"`{each.name}`" for each in operation.parameters]
+    return ", ".join([*named, *(f"`{name}` in the body" for name in sent)])
+
+
 def metrics() -> str:
     """A table of all metrics, and of the labels that each has."""
     return "\n".join(map(_metric, FAMILIES))
@@ -111,6 +124,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "decisions": decisions,
     "dialects": dialects,
     "metrics": metrics,
+    "operations": operations,
     "points": table,
     "reference": reference,
     "states": states,

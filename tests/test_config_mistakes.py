@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config import load_config
 from proxy.config.keys import KEYS
+from proxy.errors import ConfigError
 from tests.test_config import BACKENDS, LEVELS, ROUTE, UPSTREAM, load, mistakes
 
 ADDRESSES = 'HOST:PORT, an IPv6 address in brackets, as in "127.0.0.1:8080", "0.0.0.0:8080" or "[::1]:8080"; or unix:/PATH'
@@ -267,3 +269,17 @@ def test_an_address_that_leads_nowhere_is_refused(key: str, url: str, what: str)
 def test_an_address_is_kept_as_it_was_written(key: str, url: str) -> None:
     section, name = key.split(".")
     assert getattr(getattr(load(f'[{section}]\n{name} = "{url}"', flags={} if section == "upstream" else UPSTREAM), section), name) == url
+
+
+@pytest.mark.parametrize("token", ["hunter2", "no spaces are allowed here"])
+@pytest.mark.parametrize("source", ["file", "variable", "secret"])
+def test_a_secret_is_in_no_mistake(tmp_path: Path, token: str, source: str) -> None:
+    file, secret = tmp_path / "config.toml", tmp_path / "token"
+    file.write_text(f'[upstream]\nurl = "http://a"\n[server]\nadmin_token = "{token if source == "file" else ""}"\n')
+    secret.write_text(token)
+    variable = "NOCLOBBER__SERVER__ADMIN_TOKEN"
+    environ = {"file": {}, "variable": {variable: token}, "secret": {f"{variable}_FILE": str(secret)}}[source]
+    with pytest.raises(ConfigError) as refused:
+        load_config(file, environ, {})
+    assert "server.admin_token: is shorter than 16" in str(refused.value)
+    assert token not in str(refused.value)

@@ -10,6 +10,9 @@ from ..errors import StoreError
 from ..gateway.lasting import LastingHandler
 from . import lookup, overview
 from .answers import NO_STORE, SAFE, Refused, answer
+from .asked import body, peer
+from .changing import Change, carry_out
+from .documents import Meant
 from .events import follow, page
 from .served import Served
 
@@ -35,7 +38,7 @@ class Api:
         self._listeners = 0
 
     async def status(self, call: Call) -> web.StreamResponse:
-        return answer(overview.status(self._served, 0))
+        return answer(overview.status(self._served))
 
     async def routes(self, call: Call) -> web.StreamResponse:
         return answer(overview.routes(self._served))
@@ -56,6 +59,29 @@ class Api:
         url, method = call.parameters["url"], call.parameters["method"]
         found = lookup.find(self._served, method, url)
         return answer(await lookup.resource(self._served, found, url, with_token=call.with_token))
+
+    async def hottest(self, call: Call) -> web.StreamResponse:
+        return answer(overview.hottest(self._served, int(call.parameters["limit"]), with_token=call.with_token))
+
+    async def doubts(self, call: Call) -> web.StreamResponse:
+        return answer(await lookup.doubts(self._served, with_token=call.with_token))
+
+    async def forget(self, call: Call) -> web.StreamResponse:
+        return await self._change(call, Change.FORGET)
+
+    async def mark_unknown(self, call: Call) -> web.StreamResponse:
+        return await self._change(call, Change.MARK_UNKNOWN)
+
+    async def reload(self, call: Call) -> web.StreamResponse:
+        raise Refused(501, "Only the process that has started this one can load the configuration anew.")
+
+    async def _change(self, call: Call, change: Change) -> web.StreamResponse:
+        meant = await body(call.request, Meant)
+        found = lookup.find(self._served, meant.method, meant.url)
+        await carry_out(self._served, found, change, peer(call.request))
+        # Named anew: what was found has been used up.
+        again = lookup.find(self._served, meant.method, meant.url)
+        return answer(await lookup.resource(self._served, again, meant.url, with_token=True))
 
     async def stream(self, call: Call) -> web.StreamResponse:
         if self._listeners >= MAX_LISTENERS:

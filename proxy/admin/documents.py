@@ -261,6 +261,48 @@ class Resource(Document, frozen=True, kw_only=True):
     history: tuple[Conflict, ...]
 
 
+class Hot(Document, frozen=True, kw_only=True):
+    """A resource that many write. `path` is shown only with the token. `conflicts` are writes that were refused, or would have been.
+
+    `heat` counts all that happened, each event half as much after ten minutes; `waits` are writes that had to wait for another.
+    """
+
+    route: str
+    key: str
+    path: str | None
+    writes: Count
+    conflicts: Count
+    waits: Count
+    heat: Annotated[float, Meta(ge=0)]
+    last_at: datetime
+
+
+class Doubt(Document, frozen=True, kw_only=True):
+    """A record that this noclobber has left pending or unknown, and that still is. `path` is shown only with the token.
+
+    `outcome` is the last that is known of the write. `until_at`: from then on a writer need not wait any more before it looks.
+    """
+
+    route: str
+    key: str
+    path: str | None
+    state: Standing
+    since_at: datetime
+    until_at: datetime | None
+    outcome: str
+
+
+class Meant(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which resource is meant: a path, or a URL where routes ask for the host; and the method of the request where they ask for it."""
+
+    url: str
+    method: str = "GET"
+
+
+class Nothing(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An empty object."""
+
+
 class Problem(Document, frozen=True, kw_only=True):
     """What is wrong with a request (RFC 9457). `until_at`: when it may succeed."""
 

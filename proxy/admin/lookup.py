@@ -1,5 +1,6 @@
 """Lookups: what is known of the resource at a URL. It is named as the data plane names it, and nothing is asked of the backend."""
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -13,18 +14,25 @@ from ..core.version import Strategy, is_disproved, undisproved
 from ..core.write import Phase, doubt_began, phase_at_begin
 from ..gateway.arrival import RoutedRules
 from ..gateway.conflicts import OWNER_CHARS, writer_of
+from ..gateway.doubts import About, is_settled
+from ..gateway.events import MAX_PATH_BYTES
 from ..gateway.exchange import Exchange
 from ..gateway.imagined import imagine
 from ..gateway.reply import Reply
 from .answers import Refused
-from .documents import Resource, Standing
+from .documents import Doubt, Resource, Standing
 from .events import history
 from .served import Served
 
 HISTORY = 20
 """How many events are told of one resource."""
 
+MAX_DOUBTS = 500
+"""How many records in doubt are looked at for one answer."""
+
 _NOBODY = Begin("", "", 0.0, 0.0)
+# Where the write that left a record in doubt is still under way, or was not one.
+_NO_WRITE = About("", b"", "not known yet")
 _STANDING = {
     Phase.ABSENT: Standing.ABSENT,
     Phase.FOREIGN: Standing.LOST_HISTORY,
@@ -32,6 +40,7 @@ _STANDING = {
     Phase.DOUBTFUL: Standing.UNKNOWN,
     Phase.SETTLED: Standing.SETTLED,
 }
+_IN_DOUBT = frozenset({Standing.QUARANTINE, Standing.ABANDONED, Standing.UNKNOWN})
 _EXPLANATIONS = {
     Standing.UNGUARDED: "Requests like this one pass through untouched: no record is kept.",
     Standing.ABSENT: "It was not written through noclobber yet, or so long ago that its record was dropped. A write is granted at once.",
@@ -74,49 +83,85 @@ def _detail(refusal: Reply) -> str:
     return str(document.get("detail", "")) if isinstance(document, dict) else ""
 
 
+class Stands(NamedTuple):
+    """How a record stands, with the ends of what it waits for; None: it waits for nothing of the kind."""
+
+    state: Standing
+    lease_until_at: datetime | None = None
+    quarantine_until_at: datetime | None = None
+    changed_at: datetime | None = None
+
+
+def stands(snapshot: Snapshot, apply_delay_seconds: float) -> Stands:
+    """Say how a record stands towards a writer who comes when the grace is over."""
+    phase, record, clock = phase_at_begin(snapshot, _NOBODY), snapshot.record, _Clock(snapshot.now)
+    if record is None or phase is Phase.FOREIGN:
+        return Stands(_STANDING[phase])
+    state = _STANDING.get(phase, Standing.QUARANTINE if record.state is State.UNKNOWN else Standing.PENDING)
+    return Stands(
+        state,
+        lease_until_at=clock.at(record.lease_end) if phase is Phase.HELD else None,
+        quarantine_until_at=clock.at(doubt_began(snapshot, phase) + apply_delay_seconds) if state in _IN_DOUBT else None,
+        changed_at=None if record.owner else clock.at(record.lease_end),
+    )
+
+
 async def resource(served: Served, found: Found, url: str, *, with_token: bool) -> Resource:
     """Look a resource up."""
-    exchange = found.exchange
+    exchange, rules = found.exchange, found.exchange.rules
     key = exchange.store_key
     snapshot = await served.store.load(key)
-    phase = phase_at_begin(snapshot, _NOBODY)
-    record, state = snapshot.record, _standing(snapshot, phase)
-    if not exchange.rules.is_guarded:
-        record, state = None, Standing.UNGUARDED
-    clock = _Clock(snapshot.now)
-    is_held = state in (Standing.PENDING, Standing.QUARANTINE)
-    is_in_doubt = state in (Standing.QUARANTINE, Standing.ABANDONED, Standing.UNKNOWN)
+    record = snapshot.record if rules.is_guarded else None
+    standing = stands(snapshot, rules.apply_delay_seconds) if rules.is_guarded else Stands(Standing.UNGUARDED)
     grace_seconds = served.config.grace_seconds - snapshot.lineage_age
     version, tag = _version(served, exchange, snapshot) if with_token and record is not None else (None, None)
     return Resource(
         url=url,
-        route=exchange.rules.name,
-        key=key if exchange.rules.is_guarded else None,
-        strategy=exchange.rules.strategy.value,
-        dialect=exchange.rules.dialect.name,
-        state=state,
-        explanation=_EXPLANATIONS[state],
+        route=rules.name,
+        key=key if rules.is_guarded else None,
+        strategy=rules.strategy.value,
+        dialect=rules.dialect.name,
+        state=standing.state,
+        explanation=_EXPLANATIONS[standing.state],
         with_token=with_token,
         version=version,
         tag=tag,
         operation=None if record is None else record.operation or None,
-        holder=None if record is None or not is_held else record.owner[OWNER_CHARS:] or None,
+        holder=None if record is None or standing.lease_until_at is None else record.owner[OWNER_CHARS:] or None,
         last_writer=None if record is None else writer_of(record) or None,
-        lease_until_at=clock.at(record.lease_end) if record is not None and is_held else None,
-        quarantine_until_at=clock.at(doubt_began(snapshot, phase) + exchange.rules.apply_delay_seconds) if is_in_doubt else None,
-        grace_until_at=clock.at(snapshot.now + grace_seconds) if grace_seconds > 0 else None,
+        lease_until_at=standing.lease_until_at,
+        quarantine_until_at=standing.quarantine_until_at,
+        grace_until_at=_Clock(snapshot.now).at(snapshot.now + grace_seconds) if grace_seconds > 0 else None,
         lineage=snapshot.lineage,
-        changed_at=clock.at(record.lease_end) if record is not None and not record.owner and state is not Standing.LOST_HISTORY else None,
-        history=await history(served.streams, key, HISTORY, with_token=with_token) if exchange.rules.is_guarded else (),
+        changed_at=standing.changed_at,
+        history=await history(served.streams, key, HISTORY, with_token=with_token) if rules.is_guarded else (),
     )
 
 
-def _standing(snapshot: Snapshot, phase: Phase) -> Standing:
-    """How a record stands towards a writer who comes when the grace is over."""
-    if phase is not Phase.HELD:
-        return _STANDING[phase]
-    record = snapshot.record
-    return Standing.QUARANTINE if record is not None and record.state is State.UNKNOWN else Standing.PENDING
+async def doubts(served: Served, *, with_token: bool) -> tuple[Doubt, ...]:
+    """The records that this process has left in doubt, the newest first. Each is looked at: another process may have settled it."""
+    known = served.leases.doubts
+    newest = list(reversed(known.since))[:MAX_DOUBTS]
+    delays = {route.name: route.apply_delay_seconds for route in served.config.routes}
+    found: list[Doubt] = []
+    for key, snapshot in zip(newest, await asyncio.gather(*(served.store.load(key) for key in newest)), strict=True):
+        if is_settled(snapshot):
+            known.settle(key)
+            continue
+        about, since = known.about.get(key, _NO_WRITE), known.since.get(key)
+        standing = stands(snapshot, delays.get(about.route, max(delays.values())))
+        found.append(
+            Doubt(
+                route=about.route,
+                key=key,
+                path=about.path[:MAX_PATH_BYTES].decode("latin-1") if with_token and about.path else None,
+                state=standing.state,
+                since_at=datetime.fromtimestamp(time.time() if since is None else since, UTC),
+                until_at=standing.quarantine_until_at or standing.lease_until_at,
+                outcome=about.outcome,
+            )
+        )
+    return tuple(found)
 
 
 def _version(served: Served, exchange: Exchange, snapshot: Snapshot) -> tuple[str | None, str | None]:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from .. import __version__
-from .documents import Conflict, Problem
+from .documents import Problem
 from .operations import OPERATIONS, PREFIX, Form, Operation, Parameter
 
 _REF = "#/components/schemas/{name}"
@@ -27,12 +27,17 @@ _WHY = {
 @cache
 def document() -> dict[str, Any]:
     """The document, in OpenAPI 3.1."""
-    types = [Problem, Conflict, *(operation.answer for operation in OPERATIONS)]
+    bodies = [operation.body for operation in OPERATIONS]
+    types = [Problem, *(operation.answer for operation in OPERATIONS), *(body for body in bodies if body is not None)]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
-    problem = schemas[0]
+    problem, *rest = schemas
+    sent = iter(rest[len(OPERATIONS) :])
     paths: dict[str, Any] = {}
-    for operation, schema in zip(OPERATIONS, schemas[2:], strict=True):
-        paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = _operation(operation, schema, problem)
+    for operation, schema in zip(OPERATIONS, rest, strict=False):
+        described = _operation(operation, schema, problem)
+        if operation.body is not None:
+            described["requestBody"] = {"required": True, "content": {"application/json": {"schema": next(sent)}}}
+        paths.setdefault(PREFIX + operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from .documents import Conflicts, Resource, Route, Status
+from .documents import Conflict, Conflicts, Document, Doubt, Hot, Meant, Nothing, Reload, Resource, Route, Status
 
 PREFIX = "/api/v1"
 
@@ -27,7 +27,10 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One of them. `answer` is the type of its document, or of the data of its events. `problems` are the statuses of its own refusals."""
+    """One of them. `answer` is the type of its document, or of the data of its events. `body` is the type of what a change is sent.
+
+    `problems` are the statuses of its own refusals.
+    """
 
     name: str
     method: str
@@ -35,6 +38,7 @@ class Operation:
     does: str
     answer: object
     parameters: tuple[Parameter, ...] = ()
+    body: type[Document] | None = None
     form: Form = Form.DOCUMENT
     problems: tuple[int, ...] = ()
 
@@ -69,7 +73,7 @@ OPERATIONS = (
         "GET",
         "/conflicts/stream",
         "Events as they come: `event: conflict`, with the id of each. Last-Event-ID goes on after that one.",
-        Conflicts,
+        Conflict,
         form=Form.EVENTS,
         problems=(503,),
     ),
@@ -81,5 +85,48 @@ OPERATIONS = (
         Resource,
         (_URL, _METHOD),
         problems=(503,),
+    ),
+    Operation(
+        "hottest",
+        "GET",
+        "/hottest",
+        "The resources that are written, waited for and fought over most, lately.",
+        tuple[Hot, ...],
+        (Parameter("limit", "How many.", "20", 500),),
+    ),
+    Operation(
+        "doubts",
+        "GET",
+        "/doubts",
+        "The records that this noclobber has left pending or unknown, and that still are.",
+        tuple[Doubt, ...],
+        problems=(503,),
+    ),
+    Operation(
+        "forget",
+        "POST",
+        "/resource/forget",
+        "Forget the version that is remembered of a resource: the next write is judged by what the backend shows alone.",
+        Resource,
+        body=Meant,
+        problems=(409, 413, 415, 503),
+    ),
+    Operation(
+        "mark_unknown",
+        "POST",
+        "/resource/mark-unknown",
+        "Mark a resource unknown: the next write waits out the quarantine first, and then looks at what stands.",
+        Resource,
+        body=Meant,
+        problems=(409, 413, 415, 503),
+    ),
+    Operation(
+        "reload",
+        "POST",
+        "/reload",
+        "Load the configuration anew. What is wrong with it is told, and then the old one stays.",
+        Reload,
+        body=Nothing,
+        problems=(413, 415, 501),
     ),
 )

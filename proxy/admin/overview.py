@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from .. import __version__
 from ..config import DEFAULT, Config, NamedUpstream, Upstream, masked
 from ..config import Route as Choices
 from ..gateway.catalogue import METHODS
+from ..gateway.events import MAX_PATH_BYTES
 from ..origin.http import HttpOrigin
 from ..origin.pool import Pool
 from ..origin.several import Several
 from ..routing import UNROUTED
 from .documents import (
     ConfigStatus,
+    Hot,
     Latency,
     Match,
     Route,
@@ -34,8 +37,8 @@ NEITHER = frozenset({"OPTIONS", "TRACE"})
 _REST = Choices(name=UNROUTED, path="/{path*}", guarded=False)
 
 
-def status(served: Served, in_doubt: int) -> Status:
-    """The document of this process alone. `in_doubt` is how many records it left so."""
+def status(served: Served) -> Status:
+    """The document of this process alone."""
     figures = Figures(served.metrics)
     readiness, config = served.readiness, served.config
     reasons = readiness.reasons()
@@ -63,7 +66,7 @@ def status(served: Served, in_doubt: int) -> Status:
         latency=_latency(figures),
         in_flight=served.handler.in_flight,
         lease_queue=served.leases.turns.waiting,
-        in_doubt=in_doubt,
+        in_doubt=len(served.leases.doubts),
         config=ConfigStatus(path=None, loaded_at=served.started_at, reload=None),
     )
 
@@ -72,6 +75,25 @@ def routes(served: Served) -> tuple[Route, ...]:
     """Every route in the order of the file, and what no route takes."""
     figures = Figures(served.metrics)
     return tuple(_route(each, figures) for each in (*served.config.routes, _REST))
+
+
+def hottest(served: Served, limit: int, *, with_token: bool) -> tuple[Hot, ...]:
+    """The resources that are written most, lately."""
+    heat = served.leases.heat
+    unit = heat.unit()
+    return tuple(
+        Hot(
+            route=spot.route,
+            key=spot.key,
+            path=spot.path[:MAX_PATH_BYTES].decode("latin-1") if with_token else None,
+            writes=spot.writes,
+            conflicts=spot.conflicts,
+            waits=spot.waits,
+            heat=spot.heat / unit,
+            last_at=datetime.fromtimestamp(spot.last_at, UTC),
+        )
+        for spot in heat.hottest(limit)
+    )
 
 
 def _store(served: Served, figures: Figures) -> StoreStatus:

@@ -71,11 +71,11 @@ class ConflictLog:
         self._idle.set()
         self._is_in_trouble = False
 
-    def record(self, exchange: Exchange) -> None:
-        """Take down what an exchange has run into, if anything."""
+    def record(self, exchange: Exchange, status: int | None) -> None:
+        """Take down what an exchange has run into, if anything. `status` is what it is answered with; None: it was stopped."""
         incidents, exchange.incidents = exchange.incidents, ()
         for incident in incidents:
-            event = self._event(exchange, incident)
+            event = self._event(exchange, incident, status)
             if len(self._waiting) < MAX_WAITING:
                 self._waiting.append(event)
                 self._idle.clear()
@@ -105,7 +105,7 @@ class ConflictLog:
 
     # ---- one event ----------------------------------------------------------------------------------------------------------------
 
-    def _event(self, exchange: Exchange, incident: Incident) -> Event:
+    def _event(self, exchange: Exchange, incident: Incident, status: int | None) -> Event:
         salt = self._representations.salt
         tag = _named(exchange)
         age = None if tag is None else self._representations.history.age_seconds(exchange.key, tag)
@@ -117,6 +117,7 @@ class ConflictLog:
             "mode": exchange.rules.mode.value,
             "route": exchange.rules.name,
             "method": exchange.method.decode("ascii"),
+            "status": status,
             "key": key,
             "principal": principal_digest(exchange, salt) or None,
             "clientTag": _digest(tag, salt),

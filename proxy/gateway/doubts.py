@@ -6,6 +6,8 @@ are looked at again from time to time.
 
 import asyncio
 import time
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from ..core.record import Snapshot, State
 from ..errors import StoreError
@@ -17,11 +19,20 @@ LOOKS = 64
 """How many records are looked at each time."""
 
 
+class About(NamedTuple):
+    """The write that has left a record in doubt: its route, its path without the query, and what is known of what became of it."""
+
+    route: str
+    path: bytes
+    outcome: str
+
+
 class Doubts:
-    """Remember keys. `since` holds the wall-clock time at which each was left in doubt, oldest first."""
+    """Remember keys. `since` holds the wall-clock time at which each was left in doubt, oldest first, and `about` by which write."""
 
     def __init__(self) -> None:
         self.since: dict[StoreKey, float] = {}
+        self.about: dict[StoreKey, About] = {}
 
     def __len__(self) -> int:
         return len(self.since)
@@ -31,11 +42,16 @@ class Doubts:
         if key not in self.since:
             self.since[key] = time.time()
             if len(self.since) > MAX_DOUBTS:
-                del self.since[next(iter(self.since))]
+                self.settle(next(iter(self.since)))
+
+    def describe(self, keys: Iterable[StoreKey], about: About) -> None:
+        """Say which write it was that has left those of keys in doubt that are."""
+        self.about.update((key, about) for key in keys if key in self.since)
 
     def settle(self, key: StoreKey) -> None:
         """Note that the record of key says what stands."""
         self.since.pop(key, None)
+        self.about.pop(key, None)
 
     async def watch(self, store: Store) -> None:
         """Look, for ever, whether another process has settled what was left."""

@@ -5,7 +5,7 @@ from ..core.outcome import Outcome
 from ..core.precondition import NO_CONDITIONS
 from .creating import makes_member
 from .exchange import Exchange
-from .incident import IncidentKind
+from .incident import CONFLICTS, IncidentKind
 from .metrics import RouteMetrics
 from .principal import principal_digest
 from .refusing import refuse
@@ -17,7 +17,6 @@ ANYONE = "*"
 FORCED_SECONDS = 600.0
 """How long after its own conflict a principal's unconditional write of the same resource counts as forced by that."""
 MAX_REASON_CHARS = 200
-_CONFLICTS = frozenset({IncidentKind.STALE, IncidentKind.MISSING, IncidentKind.EXISTS, IncidentKind.GONE})
 
 
 def take_override(exchange: Exchange, salt: bytes | None) -> Reply | None:
@@ -59,7 +58,7 @@ def account(exchange: Exchange, representations: Representations, metrics: Route
     if observes(exchange):
         return
     history = representations.history
-    if exchange.incidents and any(incident.kind in _CONFLICTS for incident in exchange.incidents):
+    if exchange.incidents and any(incident.kind in CONFLICTS for incident in exchange.incidents):
         if who := principal_digest(exchange, representations.salt):
             history.refuse(who, exchange.key)
         return

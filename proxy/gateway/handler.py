@@ -120,7 +120,7 @@ class Handler:
                 if exchange.would:
                     reply.lines.append(b"Noclobber-Would: %d\r\n" % exchange.would)
                 if exchange.incidents and exchange.method in _READS:
-                    self._writing.note_outside(exchange, routed.metrics)
+                    self._writing.accounts.outside(exchange, routed.metrics)
                 if reply.is_own:
                     self._grants.complete(exchange, reply)
             return cast(web.StreamResponse, Sent(await self._send(request, reply, keeps, request_id)))

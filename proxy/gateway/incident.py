@@ -19,6 +19,12 @@ class IncidentKind(Enum):
     OVERRIDE = "override"
     OVERRIDE_REFUSED = "override-refused"
     FORCED_AFTER_CONFLICT = "forced-after-conflict"
+    FORGOTTEN = "forgotten"
+    MARKED_UNKNOWN = "marked-unknown"
+
+
+CONFLICTS = frozenset({IncidentKind.STALE, IncidentKind.MISSING, IncidentKind.EXISTS, IncidentKind.GONE})
+"""Those of writes that were refused to save an update, or would have been."""
 
 
 @dataclass(frozen=True, slots=True)

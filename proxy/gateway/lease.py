@@ -32,6 +32,7 @@ from ..core.write import step
 from ..errors import StoreError, StoreUnavailable
 from ..store.port import Store, StoreKey
 from .doubts import Doubts
+from .heat import Heat
 from .points import AFTER, BEFORE, Faults
 from .tasks import Tasks
 from .turns import Turns
@@ -204,6 +205,7 @@ class Leases:
         self.store = store
         self.turns = Turns(max_waiters, clock)
         self.doubts = Doubts()
+        self.heat = Heat()
         self._remembered: dict[StoreKey, Snapshot] = {}
 
     def remembered(self, key: StoreKey) -> Snapshot | None:
@@ -245,6 +247,8 @@ class Leases:
                 return Lease(self, key, snapshot, event.owner, answer, started + times.lease_seconds - times.margin_seconds)
             if isinstance(answer, Busy):
                 left = until - self.clock()
+                if pause == POLL_SECONDS[0]:
+                    self.heat.wait(key)
                 if left <= 0:
                     return answer
                 # Jitter, so that the losers of one round do not all come back at once.

@@ -2,7 +2,7 @@
 
 from ..core.etag import EntityTag
 from ..core.record import NOT_KNOWN, Version
-from ..core.version import disproved, is_named, version_of
+from ..core.version import disproved, is_named, undisproved, version_of
 from .exchange import Exchange
 from .representation import Representations
 from .rules import Verify
@@ -14,7 +14,8 @@ def trusts_the_store(exchange: Exchange, version: Version) -> bool:
     A mismatch is verified all the same (else an out-of-band change would mean 412 for ever), and so is a target with a query, which may be
     another representation than the one that was remembered.
     """
-    if exchange.rules.verify is not Verify.TRUST_STORE or version == NOT_KNOWN or exchange.target.query:
+    # What is not known may bear the mark of a disproved version: no tag names it, not the empty one either.
+    if exchange.rules.verify is not Verify.TRUST_STORE or undisproved(version) == NOT_KNOWN or exchange.target.query:
         return False
     return exchange.conditions.if_none_match is None and is_named(exchange.conditions.if_match, version)
 

@@ -28,6 +28,10 @@ class Turns:
         """How many writers of this process wait, for whatever key."""
         return sum(map(len, self._waiting.values()))
 
+    def is_taken(self, key: StoreKey) -> bool:
+        """Whether a writer of this process is at key."""
+        return key in self._waiting
+
     async def take(self, key: StoreKey, until: float) -> bool:
         """Wait, first come first served, until no other writer of this process is at key. False: too many wait, or until has come."""
         waiting = self._waiting.get(key)

@@ -17,13 +17,14 @@ from ..core.record import Version
 from ..core.version import Strategy, version_of
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from ..store.port import StoreKey
+from .accounts import Accounts
 from .attempt import Attempt
 from .claiming import claim_in_query, claimed_body
 from .conflicts import ConflictLog
 from .counting import labelled, shows_something
 from .creating import Creating, KeyAt, makes_member, needs_no_lease
 from .exchange import METHODS_WITH_BODY, Exchange
-from .forcing import account, take_override
+from .forcing import take_override
 from .judging import is_likely_stale, judge, lacks_a_state, required
 from .labels import Labels
 from .lease import Leases
@@ -65,7 +66,7 @@ class Writing:
 
         `key_at` is as in `Creating`. `labels` None: some of its own.
         """
-        self._conflicts = conflicts
+        self.accounts = Accounts(representations, leases, conflicts)
         self._observing = Observing(representations, leases)
         self._share = share or Share()
         self._refuse = refuse
@@ -86,7 +87,7 @@ class Writing:
         if refused is None and exchange.fields.expectations and not observes(exchange):
             refused = await self._refuse_before_the_body(exchange, metrics)
         if refused is not None:
-            self._record(exchange, metrics)
+            self.accounts.write(exchange, metrics, refused)
             return refused
         with self._share.of(exchange) as has_place:
             if not has_place:
@@ -117,7 +118,7 @@ class Writing:
         if claimed is not body and isinstance(body, Spool):
             body.close()
         if isinstance(claimed, Reply):
-            self._record(exchange, metrics)
+            self.accounts.write(exchange, metrics, claimed)
             return claimed
         if not keys and exchange.rules.own_write is OwnWrite.SAME:
             exchange.replay_key = await own_write_key(exchange, claimed)
@@ -179,27 +180,18 @@ class Writing:
 
     async def _run(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
         """Wait for the turn, and see the write through; what was put on disk for it is let go of at the end."""
+        reply: Reply | None = None
         try:
             if needs_no_lease(exchange):
-                return await self._creating.with_version(exchange, await self._creating.create(exchange, body, metrics))
+                reply = await self._creating.create(exchange, body, metrics)
+                return await self._creating.with_version(exchange, reply)
             carry = self._observing.run if observes(exchange) else self._run_once if has_a_key(exchange) else self._await_turn
             reply = await carry(exchange, body, metrics)
             return await self._creating.with_version(exchange, reply) if makes_member(exchange) else reply
         finally:
-            self._record(exchange, metrics)
+            self.accounts.write(exchange, metrics, reply)
             if isinstance(body, Spool):
                 body.close()
-
-    def note_outside(self, exchange: Exchange, metrics: RouteMetrics) -> None:
-        """Take down what a read has found: a change that went round us."""
-        metrics.out_of_band_changes.inc()
-        if self._conflicts is not None:
-            self._conflicts.record(exchange)
-
-    def _record(self, exchange: Exchange, metrics: RouteMetrics) -> None:
-        account(exchange, self._representations, metrics)
-        if exchange.incidents and self._conflicts is not None:
-            self._conflicts.record(exchange)
 
     async def _run_once(self, exchange: Exchange, body: bytes | Spool | None, metrics: RouteMetrics) -> Reply:
         """Refuse the duplicate of what is under way here. That of another process is found when it begins."""
@@ -222,6 +214,8 @@ class Writing:
             self._refuse(Refusal.WAITERS)
             busy = refuse(exchange, Problem.BUSY, "Too many writes of this resource are waiting.")
             return await self._unless_refused(exchange, metrics, busy)
+        if leases.turns.is_taken(keys.own):
+            leases.heat.wait(keys.own)
         if not await leases.turns.take_all(keys.ordered, until):
             busy = refuse(exchange, Problem.BUSY, "The writes of this resource that came earlier take too long.")
             return await self._unless_refused(exchange, metrics, busy)

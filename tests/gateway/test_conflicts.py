@@ -45,6 +45,7 @@ KEYS = {
     "mode",
     "route",
     "method",
+    "status",
     "key",
     "principal",
     "clientTag",
@@ -96,7 +97,7 @@ async def test_who_lost_is_told_and_to_whom(legacy: Legacy, url: str, read: Read
         his, hers = await read(2)
     assert set(his) == KEYS
     assert (his["kind"], his["event"], his["mode"], his["route"], his["method"]) == ("conflict", "stale", "enforce", "default", "PUT")
-    assert his["requestId"] == "r-17"
+    assert (his["requestId"], his["status"]) == ("r-17", 412)
     # Ann has lost to herself the second time: she is the last writer in both, and who is refused in the one.
     assert his["lastWriter"] == hers["lastWriter"] == hers["principal"] != his["principal"]
     assert len(his["principal"]) == 16
@@ -301,7 +302,7 @@ async def bench() -> AsyncIterator[Bench]:
 async def test_events_come_out_in_order_and_the_stream_is_capped(bench: Bench) -> None:
     bench.store.goes_on.set()
     for number in range(100):
-        bench.log.record(stale(number))
+        bench.log.record(stale(number), 412)
     await bench.log.close()
     await until(lambda: len(bench.written()) == 100)
     assert bench.written() == [str(number) for number in range(100)]
@@ -312,7 +313,7 @@ async def test_events_come_out_in_order_and_the_stream_is_capped(bench: Bench) -
 async def test_what_the_store_has_no_time_for_is_in_the_log_all_the_same(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conflicts, "MAX_WAITING", 5)
     for number in range(8):
-        bench.log.record(stale(number))
+        bench.log.record(stale(number), 412)
     await until(lambda: bench.written() == ["5", "6", "7"])
     assert bench.lost == [1, 1, 1]
     bench.store.goes_on.set()
@@ -322,7 +323,7 @@ async def test_what_the_store_has_no_time_for_is_in_the_log_all_the_same(bench: 
 
 async def test_closing_does_not_wait_for_a_store_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conflicts, "CLOSE_SECONDS", 0.05)
-    bench.log.record(stale(0))
+    bench.log.record(stale(0), 412)
     await bench.log.close()
     await until(lambda: bench.written() == ["0"])
     assert bench.lost == [1]
@@ -332,11 +333,11 @@ async def test_a_store_that_takes_nothing_is_said_once(bench: Bench, caplog: pyt
     bench.store.goes_on.set()
     bench.store.fails = True
     for number in range(3):
-        bench.log.record(stale(number))
+        bench.log.record(stale(number), 412)
         await bench.log.close()
     assert sum(bench.lost) == 3
     assert [record.message for record in caplog.records] == ["conflict events do not get into the store, and are in the log alone: away"]
     bench.store.fails = False
-    bench.log.record(stale(3))
+    bench.log.record(stale(3), 412)
     await bench.log.close()
     assert await bench.kept() == ["3"]
