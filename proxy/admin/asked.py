@@ -12,7 +12,7 @@ from .operations import Operation, Parameter
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
-PEER = "Noclobber-Peer"
+PEER = "X-Forwarded-For"
 """The field in which the parent process says who has asked it. It is believed where no address tells: over a Unix socket."""
 
 T = TypeVar("T")

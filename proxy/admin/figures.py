@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 from ..gateway.exposition import Shown
-from ..gateway.metrics import Metrics
+from ..gateway.samples import Samples
 from .documents import Bucket
 
 
 class Figures:
     """All series, read once. A series that is not there is 0, and a histogram that is not there has no buckets."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, samples: Samples) -> None:
         self._samples: dict[str, list[tuple[Mapping[str, str], float]]] = {}
-        for family in Shown(metrics.registry.samples()).collect():
+        for family in Shown(samples).collect():
             for sample in family.samples:
                 self._samples.setdefault(sample.name.removeprefix("noclobber_"), []).append((sample.labels, sample.value))
 

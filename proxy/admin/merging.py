@@ -1,7 +1,8 @@
 """Merging: the documents of several workers made one, as if one process had done it all.
 
-What is counted is added up, what is watched is as bad as with the worst, and a latency is estimated anew from all buckets together. What
-only the parent knows (the places of workers, how often each was restarted, what was reloaded) it puts in itself.
+What is counted is added up, what is watched is as bad as with the worst, and a latency is estimated anew from all buckets together. Who
+has merged the figures of workers that are gone as well passes them on: then nothing goes backwards when one ends. What only the parent
+knows (the places of workers, how often each was restarted, what was reloaded) it puts in itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,8 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from ..gateway.samples import Samples
+from .counted import latency, latency_of, operations, route_totals, store_errors, store_latency, store_latency_of, totals
 from .documents import (
     Bucket,
     Counts,
@@ -19,22 +22,25 @@ from .documents import (
     Route,
     RouteTotals,
     Status,
-    StoreLatency,
     StoreStatus,
     Totals,
     UpstreamStatus,
 )
-from .figures import quantile
+from .figures import Figures
 
 T = TypeVar("T", Totals, RouteTotals)
 
 
-def status(documents: Sequence[Status]) -> Status:
-    """The status of all. Raise ValueError where there is none."""
+def status(documents: Sequence[Status], samples: Samples | None = None) -> Status:
+    """The status of all. `samples` are the figures of all workers there ever were; None: add up what the documents have.
+
+    Raise ValueError where there is no document.
+    """
     if not documents:
         raise ValueError("there is no worker")
     first = documents[0]
     reasons = tuple(dict.fromkeys(reason for each in documents for reason in each.reasons))
+    figures = None if samples is None else Figures(samples)
     return replace(
         first,
         started_at=min(each.started_at for each in documents),
@@ -42,22 +48,30 @@ def status(documents: Sequence[Status]) -> Status:
         ready=all(each.ready for each in documents),
         reasons=reasons,
         workers=tuple(worker for each in documents for worker in each.workers),
-        store=_store([each.store for each in documents]),
+        store=_store([each.store for each in documents], figures),
         upstreams=tuple(_upstream(each) for each in _by_name(upstream for each in documents for upstream in each.upstreams)),
-        totals=_summed([each.totals for each in documents]),
-        latency=_latency([each.latency for each in documents]),
+        totals=_summed([each.totals for each in documents]) if figures is None else totals(figures),
+        latency=_latency([each.latency for each in documents]) if figures is None else latency(figures),
         in_flight=sum(each.in_flight for each in documents),
         lease_queue=sum(each.lease_queue for each in documents),
         in_doubt=sum(each.in_doubt for each in documents),
     )
 
 
-def routes(documents: Sequence[Sequence[Route]]) -> tuple[Route, ...]:
-    """The routes of all, in the order of the first; behind them those that only others have, as in the middle of a reload."""
+def routes(documents: Sequence[Sequence[Route]], samples: Samples | None = None) -> tuple[Route, ...]:
+    """The routes of all, in the order of the first; behind them those that only others have, as in the middle of a reload.
+
+    `samples` as in `status`.
+    """
+    figures = None if samples is None else Figures(samples)
     found: dict[str, list[Route]] = {}
     for route in (route for each in documents for route in each):
         found.setdefault(route.name, []).append(route)
-    return tuple(replace(each[0], totals=_summed([route.totals for route in each])) for each in found.values())
+    return tuple(replace(same[0], totals=_route_totals(same, figures)) for same in found.values())
+
+
+def _route_totals(same: Sequence[Route], figures: Figures | None) -> RouteTotals:
+    return _summed([route.totals for route in same]) if figures is None else route_totals(figures, same[0].name)
 
 
 def hottest(documents: Sequence[Sequence[Hot]], limit: int) -> tuple[Hot, ...]:
@@ -90,15 +104,15 @@ def _hotter(one: Hot, other: Hot) -> Hot:
     )
 
 
-def _store(stores: Sequence[StoreStatus]) -> StoreStatus:
-    buckets = _buckets([each.latency.buckets for each in stores])
+def _store(stores: Sequence[StoreStatus], figures: Figures | None) -> StoreStatus:
+    summed = store_latency_of(_buckets([each.latency.buckets for each in stores])) if figures is None else store_latency(figures)
     return replace(
         stores[0],
         up=all(each.up for each in stores),
         grace_remaining_seconds=max(each.grace_remaining_seconds for each in stores),
-        operations=sum(each.operations for each in stores),
-        errors=sum(each.errors for each in stores),
-        latency=StoreLatency(p50_seconds=quantile(buckets, 0.5), p99_seconds=quantile(buckets, 0.99), buckets=buckets),
+        operations=operations(summed),
+        errors=sum(each.errors for each in stores) if figures is None else store_errors(figures),
+        latency=summed,
     )
 
 
@@ -121,15 +135,7 @@ def _upstream(same: Sequence[UpstreamStatus]) -> UpstreamStatus:
 
 
 def _latency(several: Sequence[Latency]) -> Latency:
-    overhead, upstream = _buckets([each.overhead for each in several]), _buckets([each.upstream for each in several])
-    return Latency(
-        overhead_p50_seconds=quantile(overhead, 0.5),
-        overhead_p99_seconds=quantile(overhead, 0.99),
-        upstream_p50_seconds=quantile(upstream, 0.5),
-        upstream_p99_seconds=quantile(upstream, 0.99),
-        overhead=overhead,
-        upstream=upstream,
-    )
+    return latency_of(_buckets([each.overhead for each in several]), _buckets([each.upstream for each in several]))
 
 
 def _buckets(several: Sequence[Sequence[Bucket]]) -> tuple[Bucket, ...]:

@@ -7,39 +7,33 @@ from datetime import UTC, datetime
 from .. import __version__
 from ..config import DEFAULT, Config, NamedUpstream, Upstream, masked
 from ..config import Route as Choices
-from ..gateway.catalogue import METHODS
 from ..gateway.events import MAX_PATH_BYTES
 from ..origin.http import HttpOrigin
 from ..origin.pool import Pool
 from ..origin.several import Several
 from ..routing import UNROUTED
+from .counted import latency, operations, route_totals, store_errors, store_latency, totals
 from .documents import (
     ConfigStatus,
     Hot,
-    Latency,
     Match,
     Route,
-    RouteTotals,
     ServerStatus,
     Status,
-    StoreLatency,
     StoreStatus,
-    Totals,
     UpstreamStatus,
     Worker,
     WorkerState,
 )
-from .figures import Figures, quantile
+from .figures import Figures
 from .served import Served, utc_now
 
-READS = frozenset({"GET", "HEAD"})
-NEITHER = frozenset({"OPTIONS", "TRACE"})
 _REST = Choices(name=UNROUTED, path="/{path*}", guarded=False)
 
 
 def status(served: Served) -> Status:
     """The document of this process alone."""
-    figures = Figures(served.metrics)
+    figures = Figures(served.metrics.registry.samples())
     readiness, config = served.readiness, served.config
     reasons = readiness.reasons()
     uptime_seconds = (utc_now() - served.started_at).total_seconds()
@@ -62,8 +56,8 @@ def status(served: Served) -> Status:
         workers=(worker,),
         store=_store(served, figures),
         upstreams=tuple(_upstreams(served, figures)),
-        totals=_totals(figures),
-        latency=_latency(figures),
+        totals=totals(figures),
+        latency=latency(figures),
         in_flight=served.handler.in_flight,
         lease_queue=served.leases.turns.waiting,
         in_doubt=len(served.leases.doubts),
@@ -73,7 +67,7 @@ def status(served: Served) -> Status:
 
 def routes(served: Served) -> tuple[Route, ...]:
     """Every route in the order of the file, and what no route takes."""
-    figures = Figures(served.metrics)
+    figures = Figures(served.metrics.registry.samples())
     return tuple(_route(each, figures) for each in (*served.config.routes, _REST))
 
 
@@ -98,17 +92,17 @@ def hottest(served: Served, limit: int, *, with_token: bool) -> tuple[Hot, ...]:
 
 def _store(served: Served, figures: Figures) -> StoreStatus:
     status, chosen = served.readiness.status, served.config.store
-    buckets = figures.buckets("store_duration_seconds")
+    latency = store_latency(figures)
     return StoreStatus(
         kind=chosen.url.partition("://")[0],
         url=masked(chosen.url),
         # A grace is counted by a store that answers.
         up=not status.reasons or status.grace_seconds > 0,
         grace_remaining_seconds=max(0.0, status.grace_seconds),
-        operations=buckets[-1].count if buckets else 0,
-        errors=figures.total("store_errors_total"),
+        operations=operations(latency),
+        errors=store_errors(figures),
         kept=chosen.kept_conflicts,
-        latency=StoreLatency(p50_seconds=quantile(buckets, 0.5), p99_seconds=quantile(buckets, 0.99), buckets=buckets),
+        latency=latency,
     )
 
 
@@ -140,38 +134,6 @@ def _pools(upstream: object) -> Sequence[Pool]:
     return [upstream.pool] if isinstance(upstream, HttpOrigin) else []
 
 
-def _totals(figures: Figures) -> Totals:
-    methods = figures.by("requests_total", "method")
-    codes = figures.by("requests_total", "code")
-    return Totals(
-        requests=sum(methods.values()),
-        reads=sum(methods.get(method, 0) for method in READS),
-        writes=sum(methods.get(method, 0) for method in {*METHODS, "other"} - READS - NEITHER),
-        errors=sum(count for code, count in codes.items() if code >= "500"),
-        conflicts=figures.by("conflicts_total", "kind"),
-        prevented=figures.total("lost_updates_prevented_total"),
-        unprotected=figures.total("unprotected_writes_total"),
-        forced=figures.total("forced_writes_total"),
-        forced_after_conflict=figures.total("forced_after_conflict_total"),
-        unknown=figures.total("unknown_outcomes_total"),
-        out_of_band=figures.total("out_of_band_changes_total"),
-        own_writes=figures.total("own_writes_recognised_total"),
-        would_refuse=figures.total("observed_total"),
-    )
-
-
-def _latency(figures: Figures) -> Latency:
-    overhead, upstream = figures.buckets("overhead_seconds"), figures.buckets("upstream_duration_seconds")
-    return Latency(
-        overhead_p50_seconds=quantile(overhead, 0.5),
-        overhead_p99_seconds=quantile(overhead, 0.99),
-        upstream_p50_seconds=quantile(upstream, 0.5),
-        upstream_p99_seconds=quantile(upstream, 0.99),
-        overhead=overhead,
-        upstream=upstream,
-    )
-
-
 def _route(route: Choices, figures: Figures) -> Route:
     name = route.name
     return Route(
@@ -182,15 +144,5 @@ def _route(route: Choices, figures: Figures) -> Route:
         missing=route.missing.value,
         mode=route.mode.value,
         guarded=route.guarded,
-        totals=RouteTotals(
-            requests=figures.total("requests_total", route=name),
-            verdicts=figures.by("preconditions_total", "verdict", route=name),
-            conflicts=figures.by("conflicts_total", "kind", route=name),
-            prevented=figures.total("lost_updates_prevented_total", route=name),
-            unprotected=figures.total("unprotected_writes_total", route=name),
-            forced=figures.total("forced_writes_total", route=name),
-            unknown=figures.total("unknown_outcomes_total", route=name),
-            out_of_band=figures.total("out_of_band_changes_total", route=name),
-            would_refuse=figures.total("observed_total", route=name),
-        ),
+        totals=route_totals(figures, name),
     )

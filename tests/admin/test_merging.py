@@ -26,6 +26,7 @@ from proxy.admin.documents import (
     Worker,
     WorkerState,
 )
+from proxy.gateway.series import Registry
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -139,6 +140,18 @@ def test_the_order_of_workers_changes_no_figure() -> None:
     first, *others = [merging.status(order) for order in permutations(documents)]
     for other in others:
         assert (other.totals, other.latency, other.store, other.ready) == (first.totals, first.latency, first.store, first.ready)
+
+
+def test_what_workers_that_are_gone_have_counted_stays() -> None:
+    registry = Registry()
+    registry.count("noclobber_requests_total", "b", "GET", "200").inc(50)
+    registry.durations("noclobber_store_duration_seconds", "load").observe(0.01)
+    registry.durations("noclobber_overhead_seconds", "b").observe(0.01)
+    merged = merging.status([document(1), document(2)], registry.samples())
+    assert (merged.totals.requests, merged.totals.reads, merged.store.operations, merged.in_flight) == (50, 50, 1, 3)
+    assert (merged.latency.overhead[-1].count, merged.store.errors) == (1, 0)
+    (told,) = merging.routes([(route("b", 1),), (route("b", 2),)], registry.samples())
+    assert told.totals.requests == 50
 
 
 def test_no_worker_has_no_status() -> None:

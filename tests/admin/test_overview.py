@@ -24,7 +24,7 @@ async def test_the_status_tells_what_was_counted(legacy: Legacy) -> None:
         status = await read(door, "/status")
     totals = status["totals"]
     assert (totals["requests"], totals["reads"], totals["writes"], totals["errors"]) == (4, 1, 3, 0)
-    assert (totals["conflicts"], totals["unprotected"], totals["forced"]) == ({"stale": 1}, 1, 1)
+    assert (totals["conflicts"], totals["prevented"], totals["unprotected"], totals["forced"]) == ({"stale": 1}, 1, 1, 1)
     assert (status["ready"], status["reasons"], status["mode"], status["in_flight"]) == (True, [], "enforce", 0)
     assert 0 <= status["latency"]["overhead_p50_seconds"] <= status["latency"]["overhead_p99_seconds"]
     assert status["latency"]["overhead"][-1] == {"le_seconds": None, "count": 4}
