@@ -8,6 +8,8 @@ from .model import Dashboard, Panel, Query, Row, Shape
 SCHEMA_VERSION = 39
 """Grafana 11.0's. Later ones read it and bring it up to date."""
 COLUMNS = 24
+DOCS = "http://localhost:8000"
+"""Where the site is until somebody says otherwise in the variable `docs`: `python3 -m http.server -d site`."""
 TAG = "noclobber"
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 OWN = 'job=~"$job",instance=~"$instance"'
@@ -142,11 +144,10 @@ def _annotation(name: str, expression: str, color: str, title: str, *, is_moment
         "enable": True,
         "hide": False,
         "iconColor": color,
-        "expr": written_out(expression),
-        "step": "60s",
+        "target": {"refId": "Anno", "expr": written_out(expression), "interval": "60s"},
         "titleFormat": title,
         "textFormat": "{{instance}}",
-        "useValueForTime": "on" if is_moment else False,
+        "useValueForTime": is_moment,
     }
 
 
@@ -174,10 +175,10 @@ def _variables() -> list[dict[str, object]]:
             "label": "Documents",
             "description": "Where the site that ./dev site builds is served: links to runbooks begin with it.",
             "type": "textbox",
-            "query": "http://localhost:8000",
+            "query": DOCS,
             "hide": 0,
-            "options": [],
-            "current": {},
+            "options": [{"selected": True, "text": DOCS, "value": DOCS}],
+            "current": {"selected": True, "text": DOCS, "value": DOCS},
         },
     ]
 

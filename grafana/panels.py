@@ -136,7 +136,7 @@ def history(title: str, description: str, unit: str, query: Query, steps: Steps)
         "colWidth": 0.95,
         "rowHeight": 0.9,
         "showValue": "never",
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "single", "sort": "none"},
     }
     defaults = {
@@ -177,7 +177,7 @@ def table(
     options = {
         "cellHeight": "sm",
         "showHeader": True,
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
+        "footer": {"show": False, "reducer": ["sum"], "countRows": False},
         "sortBy": [{"displayName": sort, "desc": True}] if sort else [],
     }
     defaults = {

@@ -79,7 +79,7 @@ USE = (
         "sum by (le) (increase(noclobber_loop_lag_seconds_bucket{own}[i]))",
     ).sized(8, 8),
     series(
-        "CPU and memory, by instance",
+        "CPU, by instance",
         "All workers of an instance together: hold it against the limits of its container.",
         "percentunit",
         Query("rate(process_cpu_seconds_total{own}[i])", "{{instance}} CPU"),

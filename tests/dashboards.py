@@ -84,7 +84,7 @@ def _annotations(dashboard: Document, known: Mapping[str, Metric]) -> Iterator[s
         if annotation["datasource"] != DATASOURCE:
             yield f"annotation {annotation['name']}: not from the datasource of the page"
         # Grafana gives annotations no window of its own: they look at twice their step.
-        judged = expression(annotation["expr"], known, any_window)
+        judged = expression(annotation["target"]["expr"], known, any_window)
         yield from (f"annotation {annotation['name']}: {fault}" for fault in judged.faults)
 
 

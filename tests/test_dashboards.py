@@ -93,7 +93,7 @@ BROKEN: list[tuple[str, Break, str]] = [
     ("a variable that is no label", lambda page: variable(page, "job")["query"].update(query="up"), "is no label_values"),
     ("no mark for reloads", lambda page: page["annotations"]["list"].pop(0), "no annotation Reloads"),
     ("an annotation from elsewhere", lambda page: page["annotations"]["list"][0].update(datasource="other"), "Reloads: not from"),
-    ("an annotation of nothing", lambda page: page["annotations"]["list"][0].update(expr="nothing"), "annotation Reloads: asks for"),
+    ("an annotation of nothing", lambda page: page["annotations"]["list"][0]["target"].update(expr="no"), "Reloads: asks for"),
     ("an overlap", lambda page: panel(page, "In flight")["gridPos"].update(x=0, y=0), "overlaps Lost updates prevented"),
     ("too wide", lambda page: panel(page, "In flight")["gridPos"].update(w=20), "outside the 24 columns"),
     ("a pie", setting(type="piechart"), "is a piechart"),

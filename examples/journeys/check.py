@@ -94,7 +94,7 @@ def of_dashboards(folder: Path) -> Iterator[Asked]:
             for target in panel.get("targets", ()):
                 yield Asked(f"{path.stem} / {panel['title']}", filled(target["expr"]))
         for annotation in page["annotations"]["list"]:
-            yield Asked(f"annotation {annotation['name']}", filled(annotation["expr"]))
+            yield Asked(f"annotation {annotation['name']}", filled(annotation["target"]["expr"]))
         for variable in page["templating"]["list"]:
             asked = re.fullmatch(r"label_values\((.+), (\w+)\)", str(variable.get("definition", "")))
             if asked is not None:
