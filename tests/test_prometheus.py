@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from .promql import RULES, Expression, any_window, known_metrics, rules
 from .servers import promtool_binary
 
+ROOT = Path(__file__).parents[1]
 FOLDER = RULES.parent
 ALERTS = [rule for rule in rules() if "alert" in rule]
 KNOWN = known_metrics()
@@ -63,3 +65,10 @@ def test_an_alert_says_whom_it_is_for_what_it_is_about_and_what_to_do(rule: dict
     expression = Expression(rule["expr"], KNOWN, any_window, {})
     assert named <= expression.labels
     assert told["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=name_of)
+def test_an_alert_has_its_runbook(rule: dict[str, Any]) -> None:
+    text = (ROOT / rule["annotations"]["runbook_url"]).read_text(encoding="utf-8")
+    assert rule["alert"] in text.splitlines()[0]
+    assert len(text.split()) > 60

@@ -25,14 +25,31 @@ class Expected(Enum):
     """What an expression is to answer with."""
 
     FIGURES = "figures"
+    ABOVE_0 = "a figure above 0"
     NOTHING = "nothing, or 0"
     EITHER = "either"
 
 
 NO_FIGURES = "no figures"
+ONLY_0 = "no figure above 0"
+WORK = "the editors see to it"
 NO_FAILURE = "nothing fails here"
 BUSY = "how long things take depends on who else uses this machine"
 EXPECTED: Mapping[str, tuple[Expected, str]] = {
+    "concurrency / Lost updates prevented": (Expected.ABOVE_0, WORK),
+    "concurrency / Conflicts by route and kind": (Expected.ABOVE_0, WORK),
+    "concurrency / How old the reads of refused writes were": (Expected.ABOVE_0, WORK),
+    "concurrency / Waits for a lease": (Expected.ABOVE_0, WORK),
+    "concurrency / Unprotected writes": (Expected.ABOVE_0, "one client knows nothing of tags"),
+    "concurrency / Forced writes, by route and kind": (Expected.ABOVE_0, "a manager overwrites what stands there"),
+    "concurrency / Forced after a conflict": (Expected.ABOVE_0, "somebody is impatient"),
+    "concurrency / Out of band": (Expected.ABOVE_0, "the night job goes around noclobber"),
+    "concurrency / Own writes recognised, by route": (Expected.ABOVE_0, "somebody in a train sends everything twice"),
+    "concurrency / Tags undone, by what a hop had done": (Expected.ABOVE_0, "a hop compresses"),
+    "concurrency / What enforcing would have done": (Expected.ABOVE_0, "the CMS is only observed"),
+    "overview / Alerts firing": (Expected.ABOVE_0, "the night job is noticed"),
+    "rule NoclobberOutOfBandWriters": (Expected.ABOVE_0, "the night job is noticed"),
+    "rule NoclobberUnprotectedWrites": (Expected.ABOVE_0, "half of what the CMS gets names no state"),
     "overview / Errors by answer": (Expected.NOTHING, NO_FAILURE),
     "annotation Worker restarts": (Expected.NOTHING, "no worker dies here"),
     "rule NoclobberAvailabilityBurn": (Expected.NOTHING, NO_FAILURE),
@@ -48,7 +65,7 @@ EXPECTED: Mapping[str, tuple[Expected, str]] = {
     "rule NoclobberLeaseQueueLong": (Expected.NOTHING, "there are fewer editors than that"),
     "rule NoclobberLeaseWaitHigh": (Expected.EITHER, BUSY),
 }
-"""Where that is not figures, and why."""
+"""Where any figures will not do, or none will, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +130,8 @@ def judge(place: str, figures: list[float]) -> str:
     expected, why = EXPECTED.get(place, (Expected.FIGURES, ""))
     if expected is Expected.FIGURES and not figures:
         return NO_FIGURES
+    if expected is Expected.ABOVE_0 and not any(value > 0 for value in figures):
+        return f"{ONLY_0}, though {why}"
     if expected is Expected.NOTHING and any(figures):
         return f"{figures[:3]}, though {why}"
     return ""
@@ -139,7 +158,7 @@ def ask(prometheus: Prometheus, folder: Path) -> tuple[str, list[str], bool]:
             continue
         empty += not figures
         fault = judge(each.place, figures)
-        is_early = is_early or fault == NO_FIGURES
+        is_early = is_early or fault.startswith((NO_FIGURES, ONLY_0))
         fault = fault or ", ".join(f"{name} does not exist" for name in unknown_metrics(each.expression, metadata))
         if fault:
             faults.append(f"{each.place}: {fault}\n    {each.expression}")
