@@ -15,9 +15,6 @@ from .catalogue import CATALOGUE
 from .family import Family, Kind
 from .samples import Distribution, Exemplar, Labels, Samples, Value
 
-MAX_EXEMPLAR_CHARS = 128
-"""OpenMetrics 1.0, Exemplars: the names and values of the labels together."""
-
 
 class Form(Enum):
     """The two formats, by their content types."""

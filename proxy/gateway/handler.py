@@ -29,6 +29,7 @@ from .reply import Reply, problem, send
 from .rules import ScimRole
 from .scim import Bulk, with_versions_supported
 from .tasks import Tasks
+from .traceparent import exemplar_of
 from .tunnel import Opened, Tunnels, pump
 from .writing import Writing
 
@@ -226,16 +227,17 @@ class Handler:
         started: float,
         request_id: bytes,
     ) -> None:
-        seconds = perf_counter() - started
+        now = perf_counter()
+        seconds = now - started
         upstream = exchange.upstream_seconds if exchange is not None else 0.0
         waiting = exchange.waiting_seconds if exchange is not None else 0.0
         overhead = max(0.0, seconds - upstream - waiting)
         metrics = routed.metrics
         metrics.count_request(request.method, reply.status)
-        metrics.duration.observe(seconds)
-        metrics.overhead.observe(overhead)
-        if upstream:
-            metrics.upstream.observe(upstream)
+        if metrics.time(seconds, upstream, overhead, now):
+            exemplar = exemplar_of(() if exchange is None else exchange.fields.passing, request_id, seconds)
+            if exemplar is not None:
+                metrics.exemplify(exemplar, upstream, overhead, now)
         if exchange is not None and exchange.verdict:
             metrics.count_verdict(exchange.verdict)
             if exchange.undone:

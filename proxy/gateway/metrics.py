@@ -5,11 +5,14 @@ import platform
 from typing import Generic, TypeVar
 
 from .. import __version__
-from .catalogue import METHODS, ConflictKind, ForcedKind, ObservedKind
+from .catalogue import METHODS, SECONDS, ConflictKind, ForcedKind, ObservedKind
 from .limits import Refusal
 from .rules import Mode
+from .samples import Exemplar
 from .series import Count, Durations, Registry
 
+EXEMPLAR_SECONDS = 5.0
+"""How long a request stays the exemplar of its bucket at least."""
 _METHODS = frozenset(METHODS)
 K = TypeVar("K", bound=str)
 
@@ -42,6 +45,8 @@ class RouteMetrics:
         self._registry = registry
         self._route = route
         self._requests: dict[tuple[str, int], Count] = {}
+        # When the exemplar of each bucket of `duration` is to be replaced.
+        self._stale_at = [0.0] * (len(SECONDS) + 1)
         self.count_verdict = ByKind[str](registry, "noclobber_preconditions_total", route).count
         self.count_undone = ByKind[str](registry, "noclobber_tags_undone_total", route).count
         self.count_forced = ByKind[ForcedKind](registry, "noclobber_forced_writes_total", route).count
@@ -73,6 +78,24 @@ class RouteMetrics:
         conflicts = registry.counts("noclobber_conflicts_total", route)
         stale, exists = conflicts["stale"], conflicts["exists"]
         registry.read("noclobber_lost_updates_prevented_total", route, by=lambda: stale.value + exists.value)
+
+    def time(self, seconds: float, upstream_seconds: float, overhead_seconds: float, now: float) -> bool:
+        """Count the times of one request; no backend was asked where upstream_seconds is 0. `now` is of any clock that does not go back.
+
+        True: the last exemplar of such a request is old, and this one may be `exemplify`-ed.
+        """
+        bucket = self.duration.observe(seconds)
+        self.overhead.observe(overhead_seconds)
+        if upstream_seconds:
+            self.upstream.observe(upstream_seconds)
+        return now >= self._stale_at[bucket]
+
+    def exemplify(self, exemplar: Exemplar, upstream_seconds: float, overhead_seconds: float, now: float) -> None:
+        """Keep a request as the exemplar of those that took about as long."""
+        self._stale_at[self.duration.exemplify(exemplar)] = now + EXEMPLAR_SECONDS
+        self.overhead.exemplify(exemplar._replace(seconds=overhead_seconds))
+        if upstream_seconds:
+            self.upstream.exemplify(exemplar._replace(seconds=upstream_seconds))
 
     def count_request(self, method: str, status: int) -> None:
         """Count one answered request."""

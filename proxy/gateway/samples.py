@@ -8,6 +8,9 @@ import orjson
 from .catalogue import CATALOGUE
 from .family import Family, Kind, Merge
 
+MAX_EXEMPLAR_CHARS = 128
+"""OpenMetrics 1.0, Exemplars: the names and values of the labels together."""
+
 Labels = tuple[str, ...]
 
 

@@ -12,9 +12,6 @@ from .catalogue import CATALOGUE
 from .family import Family
 from .samples import Distribution, Exemplar, Labels, Samples, Value
 
-EXEMPLAR_SECONDS = 5.0
-"""How old the exemplar of a bucket gets before the next request of that bucket takes its place."""
-
 
 class Count:
     """A counter or a gauge: a number that is added to."""
@@ -32,15 +29,13 @@ class Count:
 class Durations:
     """A histogram."""
 
-    __slots__ = ("_bounds", "counts", "exemplars", "stale_at", "sum_seconds")
+    __slots__ = ("_bounds", "counts", "exemplars", "sum_seconds")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum_seconds = 0.0
         self.exemplars: dict[int, Exemplar] = {}
-        # When each bucket's exemplar is to be replaced, in the caller's time.
-        self.stale_at = [0.0] * (len(bounds) + 1)
 
     def observe(self, seconds: float) -> int:
         """Count one duration; return the number of its bucket."""

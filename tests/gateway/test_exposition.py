@@ -2,6 +2,8 @@
 
 import asyncio
 import subprocess
+import time
+from collections.abc import Mapping, Sequence
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open_metrics
@@ -158,3 +160,45 @@ def test_the_catalogue_follows_the_rules_of_names() -> None:
 
 def test_promtool_would_find_something() -> None:
     assert checked(b"# TYPE a_total gauge\na_total 1\n").returncode != 0
+
+
+TRACE = b"0af7651916cd43dd8448eb211c80319c"
+ID = b"X-Request-ID: "
+EXEMPLARS: Mapping[str, tuple[Sequence[bytes], Mapping[str, str]]] = {
+    "a trace": ((b"traceparent: 00-%b-b7ad6b7169203331-01" % TRACE,), {"trace_id": TRACE.decode()}),
+    "a trace of a later version": ((b"TraceParent:01-%b-b7ad6b7169203331-01-more" % TRACE,), {"trace_id": TRACE.decode()}),
+    "no trace": ((ID + b"abc-1",), {"request_id": "abc-1"}),
+    "two traces": ((ID + b"abc-1", *[b"traceparent: 00-%b-b7ad6b7169203331-01" % TRACE] * 2), {"request_id": "abc-1"}),
+    "a trace of zeros": ((ID + b"abc-1", b"traceparent: 00-%b-b7ad6b7169203331-01" % (b"0" * 32)), {"request_id": "abc-1"}),
+    "no hex": ((ID + b"abc-1", b'traceparent: 00-"-b7ad6b7169203331-01'), {"request_id": "abc-1"}),
+    "an id that is too long": ((ID + b"a" * 119,), {}),
+    "an id of the longest length": ((ID + b"a" * 118,), {"request_id": "a" * 118}),
+}
+
+
+@pytest.mark.parametrize(("lines", "expected"), EXEMPLARS.values(), ids=EXEMPLARS)
+async def test_a_request_is_the_exemplar_of_what_it_took(legacy: Legacy, lines: Sequence[bytes], expected: Mapping[str, str]) -> None:
+    async with serving(legacy.port, route(name="docs")) as door:
+        await door.ask(b"GET", b"/doc", *lines)
+        answer = await door.ask_admin(b"/metrics", b"GET", b"Accept: " + PROMETHEUS.encode())
+    families = {family.name: family for family in read_open_metrics(answer.body.decode())}  # type: ignore[no-untyped-call]
+    for name in ("request_duration", "upstream_duration", "overhead"):
+        samples = families[f"noclobber_{name}_seconds"].samples
+        found = [sample for sample in samples if sample.exemplar is not None]
+        assert [sample.exemplar.labels for sample in found] == ([expected] if expected else []), name
+        for sample in found:
+            assert sample.labels["route"] == "docs"
+            assert 0 < sample.exemplar.value <= float(sample.labels["le"])
+            assert abs(float(sample.exemplar.timestamp) - time.time()) < 60
+
+
+async def test_an_exemplar_stays_for_a_while() -> None:
+    routed = RouteMetrics(Metrics(), "r")
+    taken = []
+    for now, seconds in ((1.0, 0.2), (2.0, 0.2), (5.9, 0.2), (6.0, 0.2), (6.1, 7.0), (6.2, 7.0)):
+        if routed.time(seconds, 0.0, seconds, now):
+            routed.exemplify(Exemplar("request_id", str(now), seconds, now), 0.0, seconds, now)
+            taken.append(now)
+    # Of each bucket one in five seconds, so that what is rare and slow always has one.
+    assert taken == [1.0, 6.0, 6.1]
+    assert sorted(exemplar.value for exemplar in routed.duration.exemplars.values()) == ["6.0", "6.1"]
