@@ -20,7 +20,21 @@ ROOT = Path(__file__).resolve().parent.parent
 DEV = ROOT / "dev"
 JOURNEYS = ROOT / "examples" / "journeys"
 EVERYDAY = ("run", "demo", "test", "lint", "check", "docs", "bench", "dashboards", "install", "lock")
-COMMANDS = (*EVERYDAY, "crash", "fuzz", "overhead", "race", "routes", "rss", "simulate", "site", "slow", "storefaults", "throughput")
+COMMANDS = (
+    *EVERYDAY,
+    "crash",
+    "fuzz",
+    "metrics-cost",
+    "overhead",
+    "race",
+    "routes",
+    "rss",
+    "simulate",
+    "site",
+    "slow",
+    "storefaults",
+    "throughput",
+)
 
 
 def load(name: str, path: Path) -> ModuleType:

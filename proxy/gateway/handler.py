@@ -229,9 +229,12 @@ class Handler:
     ) -> None:
         now = perf_counter()
         seconds = now - started
-        upstream = exchange.upstream_seconds if exchange is not None else 0.0
-        waiting = exchange.waiting_seconds if exchange is not None else 0.0
-        overhead = max(0.0, seconds - upstream - waiting)
+        upstream, overhead = 0.0, seconds
+        if exchange is not None:
+            upstream = exchange.upstream_seconds
+            overhead -= upstream + exchange.waiting_seconds
+            if overhead < 0.0:
+                overhead = 0.0
         metrics = routed.metrics
         metrics.count_request(request.method, reply.status)
         if metrics.time(seconds, upstream, overhead, now):
