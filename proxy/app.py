@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from .admin.application import Admin
 from .admin.served import Served
-from .config import DEFAULT, Config, UnixPath
-from .config import AccessLog as AccessLogChoice
+from .config import DEFAULT, Config, LogForm, UnixPath
 from .config import Address as Place
 from .gateway.arrival import Arrivals
 from .gateway.binding import TcpPlace, UnixPlace
@@ -42,6 +41,7 @@ from .gateway.requestid import RequestIds
 from .gateway.series import process_figures
 from .gateway.spool import SpoolLimits
 from .gateway.tasks import Tasks
+from .gateway.text_log import TextLog, wants_colours
 from .gateway.timed_store import TimedStore
 from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
@@ -208,20 +208,37 @@ def _data_plane(
     """Put the data plane together, with its logs. `writes` is where writes run."""
     metrics, representations, upstreams = foundation.metrics, foundation.representations, foundation.upstreams
     origin, refuse, server = upstreams[DEFAULT], metrics.count_refusal, config.server
-    lines = AccessLog(sys.stdout.buffer)
-    metrics.registry.read("noclobber_access_log_lines_lost_total", by=lambda: lines.lost)
-    stack.callback(lines.flush)
-    conflicts = _conflict_log(stack, config, foundation, leases, lines)
+    logs = _Logs(stack, metrics)
+    conflicts = _conflict_log(stack, config, foundation, leases, logs)
     routes = routes_of(config, metrics, upstreams)
     arrivals = Arrivals(routes, unrouted(metrics, origin), server.via_name, _body_pace(config), ids, forwards=True)
     labels = Labels(foundation.store, config.grace_seconds)
     share = Share(config.limits.max_writes_per_principal)
     writing = Writing(representations, leases, writes, foundation.body_limits, share, refuse, conflicts, arrivals.key_at, labels)
-    log = lines if config.log.access is AccessLogChoice.JSON else None
+    log = logs.of(config.log.access)
     tunnels = Tunnels(origin, server.tunnel_idle_seconds)
     reading = Reading(representations, labels)
     handler = Handler(arrivals, reading, writing, log, refuse, config.limits.max_in_flight, tunnels, writes)
     return _DataPlane(handler, Arrivals(routes, arrivals.unrouted, server.via_name), labels, conflicts)
+
+
+class _Logs:
+    """What is written to standard output, one log for each form."""
+
+    def __init__(self, stack: AsyncExitStack, metrics: Metrics) -> None:
+        self._stack = stack
+        self._made: dict[LogForm, AccessLog] = {}
+        metrics.registry.read("noclobber_access_log_lines_lost_total", by=lambda: sum(log.lost for log in self._made.values()))
+
+    def of(self, form: LogForm) -> AccessLog | None:
+        """The log in a form; None: there is to be none."""
+        out = sys.stdout.buffer
+        if form is LogForm.AUTO:
+            form = LogForm.TEXT if out.isatty() else LogForm.JSON
+        if form is not LogForm.OFF and form not in self._made:
+            self._made[form] = TextLog(out, wants_colours(out)) if form is LogForm.TEXT else AccessLog(out)
+            self._stack.callback(self._made[form].flush)
+        return self._made.get(form)
 
 
 def _served(config: Config, foundation: _Foundation, plane: _DataPlane, leases: Leases, clients: ClientServer) -> Served:
@@ -242,9 +259,8 @@ def _served(config: Config, foundation: _Foundation, plane: _DataPlane, leases: 
     )
 
 
-def _conflict_log(stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, lines: AccessLog) -> ConflictLog:
-    log = lines if config.log.conflicts is AccessLogChoice.JSON else None
-    kept = Kept(foundation.store, foundation.store, config.store.kept_conflicts, log)
+def _conflict_log(stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, logs: "_Logs") -> ConflictLog:
+    kept = Kept(foundation.store, foundation.store, config.store.kept_conflicts, logs.of(config.log.conflicts))
     conflicts = ConflictLog(kept, leases, foundation.representations, foundation.metrics.conflict_events_lost.inc)
     stack.push_async_callback(conflicts.close)
     foundation.tasks.start(conflicts.run())

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from .config import MEMORY
 from .config import Store as StoreChoice
 from .errors import StoreRefused, StoreUnavailable
 from .gateway.conflicts import STREAM
+from .gateway.text_log import event_text
 from .store.port import Entry, Streams
 from .stores import SQLITE, open_store
 
@@ -75,21 +75,6 @@ def _as_kept(entry: Entry) -> str:
 
 def _as_text(entry: Entry) -> str:
     try:
-        event = json.loads(entry.content)
-        at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["time"]))
-        words = [at, f"{event['event']:<21}", event["route"], event["method"], f"key={event['key']}"]
+        return event_text(json.loads(entry.content)) + "\n"
     except (ValueError, KeyError, TypeError) as error:
         raise StoreRefused(f"an event is damaged: {error}") from error
-    words += [f"{name}={event[key]}" for name, key in _SHOWN if event.get(key) is not None]
-    if event.get("mode") == "observe":
-        words.append("(observed)")
-    return " ".join(words) + "\n"
-
-
-_SHOWN = (
-    ("principal", "principal"),
-    ("last-writer", "lastWriter"),
-    ("read-age", "readAgeSeconds"),
-    ("request", "requestId"),
-    ("reason", "reason"),
-)

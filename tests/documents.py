@@ -17,6 +17,7 @@ from proxy.config.reference import reference
 from proxy.core.record import State
 from proxy.core.write import TRANSITIONS, Phase
 from proxy.gateway.catalogue import FAMILIES
+from proxy.gateway.events import ACCESS_KEYS
 from proxy.gateway.family import Family, Kind
 from proxy.gateway.points import table
 
@@ -103,6 +104,12 @@ def _parameters(operation: Operation) -> str:
     return ", ".join([*named, *(f"`{name}` in the body" for name in sent)])
 
 
+def log_keys() -> str:
+    """A table of the keys of the access log, in their order."""
+    rows = (f"| `{key}` | {means} |" for key, means in ACCESS_KEYS.items())
+    return "\n".join(("| key | what it is |", "|---|---|", *rows)) + "\n"
+
+
 def metrics() -> str:
     """A table of all metrics, and of the labels that each has."""
     return "\n".join(map(_metric, FAMILIES))
@@ -123,6 +130,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "decisions": decisions,
     "dialects": dialects,
+    "log_keys": log_keys,
     "metrics": metrics,
     "operations": operations,
     "points": table,

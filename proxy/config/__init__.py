@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .cautions import Caution
-from .choices import Absent, AccessLog, AfterWrite, Level, Missing, Mode, PutEtag, SafeMethods, TlsMinimum, Verify, Writers
+from .choices import Absent, AfterWrite, Level, LogForm, Missing, Mode, PutEtag, SafeMethods, TlsMinimum, Verify, Writers
 from .forms import MEMORY, Address, Endpoint, UnixPath, masked
 from .keys import FLAGS
 from .limits import Limits
@@ -25,7 +25,6 @@ __all__ = [
     "FLAGS",
     "MEMORY",
     "Absent",
-    "AccessLog",
     "Address",
     "AfterWrite",
     "Built",
@@ -35,6 +34,7 @@ __all__ = [
     "Level",
     "Limits",
     "Log",
+    "LogForm",
     "Missing",
     "Mode",
     "NamedUpstream",

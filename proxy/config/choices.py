@@ -17,10 +17,12 @@ class TlsMinimum(Enum):
     TLS_1_3 = "1.3"
 
 
-class AccessLog(Enum):
-    """How each request is logged."""
+class LogForm(Enum):
+    """How lines are logged. AUTO: as text on a terminal, else as JSON."""
 
+    AUTO = "auto"
     JSON = "json"
+    TEXT = "text"
     OFF = "off"
 
 

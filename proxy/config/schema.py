@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from .choices import AccessLog, History, Level
+from .choices import History, Level, LogForm
 from .dialect import NamedDialect
 from .forms import check_store_url
 from .limits import Limits
@@ -108,13 +108,17 @@ class Protocol(Struct, frozen=True, kw_only=True):
 class Log(Struct, frozen=True, kw_only=True):
     """What is written to standard output and standard error."""
 
-    access: Annotated[AccessLog, plain("A line of JSON for each request, or none.", "off: no trace of who lost an update.")] = (
-        AccessLog.JSON
-    )
+    access: Annotated[
+        LogForm,
+        plain(
+            "A line for each request: JSON, text for people, auto (text on a terminal, else JSON), or none.",
+            "off: no trace of who lost an update.",
+        ),
+    ] = LogForm.AUTO
     conflicts: Annotated[
-        AccessLog,
-        plain("A line of JSON for each conflict, forced write, unknown outcome and change from elsewhere, or none.", "off: see access."),
-    ] = AccessLog.JSON
+        LogForm,
+        plain("A line for each conflict, forced write, unknown outcome and change from elsewhere, or none.", "off: see access."),
+    ] = LogForm.AUTO
     level: Annotated[Level, plain("The least grave message of the process that is written.", "debug costs throughput.")] = Level.INFO
 
 

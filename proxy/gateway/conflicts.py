@@ -166,7 +166,7 @@ class ConflictLog:
 
     def _write(self, event: Event) -> None:
         if self._kept.log is not None:
-            self._kept.log.write_line(orjson.dumps(event.document, option=orjson.OPT_APPEND_NEWLINE))
+            self._kept.log.write_event(event.document)
 
     def _note_trouble(self, errors: list[StoreError]) -> None:
         if errors:

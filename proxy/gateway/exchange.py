@@ -17,6 +17,7 @@ from ..origin.port import Interim, StreamedBody, Upstream
 from ..store.port import StoreKey
 from .incident import Incident, IncidentKind
 from .rules import HopTags, Rules, SafeMethods
+from .trips import Trips
 
 # A compressing backend would give one state as many tags as codings; asked for identity, it gives one.
 _IDENTITY = b"Accept-Encoding: identity\r\n"
@@ -58,7 +59,7 @@ class Exchange:
     those of the resources that a write changes too. `is_named` False: they, `key` and `view` are told by the body, which has not been read.
     `incidents` are what the conflict log is told of; `found` is the record as the lease found it, None where there is no lease.
     `would` is the status that enforcing would have answered with; 0: the backend's. `waived` are conditions that were set
-    aside. `reason` is why the client does that; empty: it does not.
+    aside. `reason` is why the client does that; empty: it does not. `trips` counts how often the store is asked; None: it is not.
     """
 
     method: bytes
@@ -91,6 +92,7 @@ class Exchange:
     would: int = 0
     waived: Conditions | None = None
     reason: str = ""
+    trips: Trips | None = None
 
     @property
     def store_key(self) -> StoreKey:

@@ -19,8 +19,8 @@ from ..core.conflict import Problem
 from ..core.dialect import Post
 from ..core.method import SAFE
 from ..errors import BodyMalformed, BodyTooLarge, BodyTooSlow, OriginError
-from .arrival import Arrivals, RoutedRules
-from .events import AccessLog
+from .arrival import Arrivals, HasPeer, RoutedRules
+from .events import AccessLog, Figures
 from .exchange import Exchange
 from .limits import Refusal, Refuse, uncounted
 from .reading import Reading
@@ -246,6 +246,21 @@ class Handler:
             if exchange.undone:
                 metrics.count_undone(exchange.undone)
         if self._log is not None:
-            verdict, outcome, path = ("", "", b"") if exchange is None else (exchange.verdict, exchange.outcome, exchange.target.path)
-            kind = (request.method, routed.rules.name, reply.status, verdict, outcome)
-            self._log.write(kind, path, time.time(), seconds, upstream, overhead, request_id)
+            self._log_request(request, exchange, routed.rules.name, reply.status, (seconds, upstream, overhead), request_id)
+
+    def _log_request(
+        self,
+        request: web.BaseRequest,
+        exchange: Exchange | None,
+        route: str,
+        status: int,
+        times: tuple[float, float, float],
+        request_id: bytes,
+    ) -> None:
+        assert self._log is not None
+        verdict, outcome, path, trips = "", "", b"", None
+        if exchange is not None:
+            verdict, outcome, path, trips = exchange.verdict, exchange.outcome, exchange.target.path, exchange.trips
+        client = cast(HasPeer, request.protocol).peer.address
+        figures = Figures(*times, 0 if trips is None else trips.count, request.writer.output_size, client, request_id)
+        self._log.write((request.method, route, status, verdict, outcome), path, time.time(), figures)

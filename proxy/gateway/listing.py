@@ -28,6 +28,7 @@ from .naming import RequestSources
 from .reply import Reply, Streamed, own_lines, relay
 from .representation import REPRESENTATION_STATUSES, Representations
 from .spool import Spool, SpoolLimits, in_one_piece, take
+from .trips import track
 
 REMEMBERED_LISTS = 1024
 REMEMBERED_MEMBERS = 65536
@@ -62,6 +63,7 @@ class Lists:
 
     async def search(self, exchange: Exchange) -> Reply:
         """Answer a POST that changes nothing. Raises OriginError when the backend fails, BodyTooLarge, and what reading the body raises."""
+        exchange.trips = track()
         await exchange.body.ask_for()
         body = await take(exchange.body.read, _SEARCHES)
         return await self.read(exchange, await in_one_piece(body))

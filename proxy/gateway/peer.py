@@ -51,6 +51,11 @@ class Peer:
         self._lines = b""
         self.is_trusted = forwarding.trusts(address)
 
+    @property
+    def address(self) -> bytes:
+        """Its address; empty where it has none, as through a Unix socket."""
+        return self._address
+
     def lines(self, host: bytes, received: Sequence[Field]) -> bytes:
         """The lines that a request with this Host goes on with, of those that it came with and of ours."""
         if received and self.is_trusted:

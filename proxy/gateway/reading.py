@@ -25,6 +25,7 @@ from .reply import Held, Reply, Streamed, Unsent, own_lines, relay, trailers_of
 from .representation import REPRESENTATION_STATUSES, Representations, tag_of
 from .rules import HopTags, SafeMethods
 from .spool import Spool
+from .trips import track
 from .would import let_read_pass
 
 REMEMBERED_NATIVE = 65536
@@ -53,6 +54,8 @@ class Reading:
             exchange.key in self._natives and not self._representations.is_disproved(exchange.key)
         )
         is_counted = exchange.rules.strategy is Strategy.REVISION
+        if is_counted:
+            exchange.trips = track()
         if is_counted and self._labels is not None and exchange.rules.dialect.members is None:
             # Before the backend is asked: an old label on a new body costs a refusal, a new one on an old body would cost an update.
             exchange.standing = await self._labels.standing(exchange.store_key)

@@ -77,6 +77,12 @@ class _Content:
         return not self._left
 
 
+class _Unwritten:
+    """In the place of a writer: nothing is written for one operation."""
+
+    output_size = 0
+
+
 class _Inner:
     """One operation, as the request it stands for: what `Arrivals` asks of a request, and the connection of the Bulk request."""
 
@@ -90,6 +96,8 @@ class _Inner:
         self.body_exists = bool(content)
         # Nobody is told of interim answers: they would be to the whole.
         self.transport = None
+        # What is written is the answer to the whole, too.
+        self.writer = _Unwritten()
 
 
 class _Heard(NamedTuple):

@@ -9,6 +9,7 @@ from ..errors import StoreError, StoreRefused
 from ..store.port import Entry, StoreKey, StreamingStore
 from .catalogue import OPERATIONS
 from .metrics import Metrics
+from .trips import current
 
 T = TypeVar("T")
 
@@ -26,6 +27,8 @@ class TimedStore:
             registry.read("noclobber_store_round_trips_total", operation, by=timed.total)
 
     async def load(self, key: StoreKey) -> Snapshot:
+        if (trips := current.get()) is not None:
+            trips.count += 1
         started = perf_counter()
         try:
             return await self._store.load(key)
@@ -36,6 +39,8 @@ class TimedStore:
             self._load.observe(perf_counter() - started)
 
     async def swap(self, key: StoreKey, expected_stamp: str, lineage: str, record: Record, lease_seconds: float) -> Swapped | Snapshot:
+        if (trips := current.get()) is not None:
+            trips.count += 1
         started = perf_counter()
         try:
             return await self._store.swap(key, expected_stamp, lineage, record, lease_seconds)

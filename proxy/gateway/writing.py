@@ -41,6 +41,7 @@ from .rules import OnStoreLoss, OwnWrite
 from .several import Keys, begin_all, keys_of
 from .spool import Spool, SpoolLimits, take
 from .tasks import Tasks, is_stopped
+from .trips import track
 from .unprotected import NoLease
 from .would import let_pass, observes
 
@@ -81,6 +82,7 @@ class Writing:
 
     async def write(self, exchange: Exchange, metrics: RouteMetrics) -> Reply:
         """Answer a write. What can be judged from the head is judged before the body is asked for."""
+        exchange.trips = track()
         refused = claim_in_query(exchange) if exchange.rules.dialect.token.place is Place.QUERY else None
         refused = refused or take_override(exchange, self._representations.salt)
         refused = let_pass(exchange, refused or self._refuse_by_head(exchange, metrics), metrics)
