@@ -183,15 +183,6 @@ async def test_a_line_is_never_cut_in_two_by_another_workers() -> None:
 
 REASON = "\x1b[2J\n"
 EVENT = {"kind": "conflict", "time": 1.5, "event": "stale", "mode": "observe", "route": "r", "method": "PUT", "key": "k", "reason": REASON}
-    "kind": "conflict",
-    "time": 1.5,
-    "event": "stale",
-    "mode": "observe",
-    "route": "r",
-    "method": "PUT",
-    "key": "k",
-    "reason": "\x1b[2J\n",
-}
 
 
 async def test_text_says_the_same_in_one_line_each() -> None:
