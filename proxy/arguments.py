@@ -1,47 +1,33 @@
-"""Arguments: what the commands are called, what they take, and what their help says."""
+"""Arguments: what the commands take, and what the help of each says."""
 
 import argparse
 from pathlib import Path
 from typing import TypeAlias
 
 from .config import FLAGS
+from .help import ABOUT, EXAMPLES, SHELLS, Program
 
 RAW = argparse.RawDescriptionHelpFormatter
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-ABOUT = """\
-noclobber is a reverse proxy that puts optimistic concurrency control in front of an HTTP backend that has none. It gives every
-resource an ETag, refuses a write whose If-Match is stale with 412, and lets only one write to a resource happen at a time: no
-client overwrites silently what another has just written. The backend is not changed.
-"""
-
-EXAMPLES = """\
-examples:
-  noclobber run --upstream http://127.0.0.1:9000     serve on 127.0.0.1:8080, everything else as it is by default
-  noclobber run --config config.toml                 serve as a file says; no file is read that is not named
-  NOCLOBBER__STORE__URL_FILE=/run/secrets/store noclobber run --config config.toml
-                                                     the same, with a secret read from a file of its own
-  noclobber check config.toml                        say everything that is wrong with a file, on standard error
-  noclobber explain PUT /notes/7 --config config.toml
-                                                     say which route that request takes, and what would become of it
-
-defaults < file < environment (NOCLOBBER__SECTION__KEY) < flags. Every key is explained in docs/configuration.md.
-
-exit status: 0 done, stopped as asked, or nothing wrong; 1 a check found mistakes, or serving failed; 2 wrong usage or configuration
-"""
-
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line. What a command is told is under the names of its options."""
-    parser = argparse.ArgumentParser(prog="noclobber", description=ABOUT, epilog=EXAMPLES, formatter_class=RAW, allow_abbrev=False)
+    parser = Program(prog="noclobber", description=ABOUT, epilog=EXAMPLES, formatter_class=RAW, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="say the version of this and of what it stands on, and stop")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=argparse.ArgumentParser)
     for describe in (
         _describe_run,
+        _describe_reload,
+        _describe_healthcheck,
+        _describe_status,
+        _describe_conflicts,
+        _describe_inspect,
+        _describe_changes,
         _describe_check,
         _describe_explain,
         _describe_schema,
-        _describe_conflicts,
+        _describe_completion,
         _describe_probe,
         _describe_aliases,
     ):
@@ -60,6 +46,27 @@ def _take_config(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("--config", type=Path, metavar="FILE", help=what)
 
 
+def _take_admin(command: argparse.ArgumentParser) -> None:
+    """How a command finds the noclobber that it asks."""
+    where = "the admin listener: HOST:PORT, http://HOST:PORT or unix:/PATH (default: as the configuration says, else 127.0.0.1:8081)"
+    command.add_argument("--admin", default="", metavar="PLACE", help=where)
+    _take_config(command, "the configuration that names it")
+
+
+def _take_token(command: argparse.ArgumentParser) -> None:
+    what = "a file with the token of [server] admin_token (default: NOCLOBBER_ADMIN_TOKEN, else as the configuration says)"
+    command.add_argument("--token-file", type=Path, metavar="FILE", help=what)
+
+
+def _take_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="the document as the admin API has it")
+
+
+def _take_resource(command: argparse.ArgumentParser) -> None:
+    command.add_argument("url", metavar="URL", help="the resource at noclobber: a path, or a URL where routes ask for the host")
+    command.add_argument("--method", default="GET", metavar="METHOD", help="that of the request that is meant, where routes ask for it")
+
+
 def _take_fields(command: argparse.ArgumentParser) -> None:
     command.add_argument("-H", "--header", action="append", default=[], metavar="'NAME: VALUE'", help="a field to send; may be repeated")
 
@@ -76,6 +83,96 @@ def _describe_run(commands: Commands) -> None:
     for flag, key in FLAGS.items():
         place = f"[{key.section}] {key.name}, default {key.shown_default}"
         run.add_argument(f"--{flag}", metavar=key.note.metavar, help=f"{key.note.does} ({place})")
+
+
+def _describe_reload(commands: Commands) -> None:
+    reload = _command(
+        commands,
+        "reload",
+        does="have a running noclobber load its configuration anew",
+        description="Have it read the file that it was started with. Where that has mistakes they are told, and it goes on with the old\n"
+        "one. No connection is cut. SIGHUP does the same, and tells nobody. Needs the token.",
+        example="noclobber check config.toml && noclobber reload --config config.toml",
+    )
+    _take_admin(reload)
+    _take_token(reload)
+
+
+def _describe_healthcheck(commands: Commands) -> None:
+    healthcheck = _command(
+        commands,
+        "healthcheck",
+        does="say whether a running noclobber is alive, or ready",
+        description="Exit status 0 if it answers, 1 if it does not. With --ready: 0 only if writes are granted, else 1 and the reasons.",
+        example="noclobber healthcheck --ready",
+    )
+    healthcheck.add_argument("--ready", action="store_true", help="whether writes are granted: the store answers, no grace, not draining")
+    _take_admin(healthcheck)
+
+
+def _describe_status(commands: Commands) -> None:
+    status = _command(
+        commands,
+        "status",
+        does="say how a running noclobber does",
+        description="Readiness, store, backends, workers, what was counted since the start, and each route.",
+        example="noclobber status --admin 127.0.0.1:8081 --watch",
+    )
+    _take_json(status)
+    status.add_argument("--watch", action="store_true", help="again every 2 seconds, until interrupted")
+    _take_admin(status)
+    _take_token(status)
+
+
+def _describe_inspect(commands: Commands) -> None:
+    inspect = _command(
+        commands,
+        "inspect",
+        does="say what is known of a resource, and what happened to it",
+        description="Which route it is on, the state of its record in words, until when a lease or a quarantine runs, and its conflicts.\n"
+        "The backend is not asked. Its version and tag are shown with the token alone.",
+        example="noclobber inspect /api/journeys/7",
+    )
+    _take_resource(inspect)
+    _take_json(inspect)
+    _take_admin(inspect)
+    _take_token(inspect)
+
+
+def _describe_changes(commands: Commands) -> None:
+    """The two that change a record."""
+    forget = _command(
+        commands,
+        "forget",
+        does="forget the version that is remembered of a resource",
+        description="The next write of it looks at the backend before it is judged: for what was changed around noclobber on a route that\n"
+        "trusts the store. Refused while a write holds the lease or a quarantine runs. No number comes again. Needs the token.",
+        example="noclobber forget /api/journeys/7 --token-file /run/secrets/admin_token",
+    )
+    mark = _command(
+        commands,
+        "mark-unknown",
+        does="have the next write of a resource wait and look",
+        description="The next write waits until nothing that is under way at the backend can still be applied, and looks: for what\n"
+        "somebody may just be changing there. Refused while a write holds the lease. Needs the token.",
+        example="noclobber mark-unknown /api/journeys/7 --token-file /run/secrets/admin_token",
+    )
+    for each in (forget, mark):
+        _take_resource(each)
+        _take_json(each)
+        _take_admin(each)
+        _take_token(each)
+
+
+def _describe_completion(commands: Commands) -> None:
+    completion = _command(
+        commands,
+        "completion",
+        does="write the completion of commands and flags for a shell",
+        description="Write a script to standard output that the shell reads at its start.",
+        example="noclobber completion bash > ~/.local/share/bash-completion/completions/noclobber",
+    )
+    completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
 
 
 def _describe_check(commands: Commands) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from .arguments import parser
 from .config import FLAGS, Caution, Config, check_config, explain_config, load_config, masked
 from .errors import ConfigError, NoclobberError
+from .help import NAMES
 
 OK, FAILED, MISUSED = 0, 1, 2
 
@@ -42,13 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _probe_aliases(arguments)
         case "conflicts":
             return _conflicts(arguments)
-        case _:
+        case "completion":
+            return _completion(arguments.shell)
+        case None:
             parser().print_usage(sys.stderr)
-            print(
-                "noclobber: which command? One of: run, check, explain, schema, conflicts, probe-apply-delay, probe-aliases",
-                file=sys.stderr,
-            )
+            print(f"noclobber: which command? One of: {', '.join(NAMES)}", file=sys.stderr)
             return MISUSED
+        case _:
+            return _operate(arguments)
 
 
 def _run(path: Path | None, flags: dict[str, str]) -> int:
@@ -121,6 +123,29 @@ def _conflicts(arguments: argparse.Namespace) -> int:
         return FAILED
     except (KeyboardInterrupt, BrokenPipeError):
         return OK
+    return OK
+
+
+def _operate(arguments: argparse.Namespace) -> int:
+    from .operating import operate
+
+    try:
+        return operate(arguments)
+    except ConfigError as error:
+        _print_mistakes(error)
+        return MISUSED
+    except ValueError as error:
+        print(f"noclobber: --admin {error}, read {arguments.admin!r}", file=sys.stderr)
+        return MISUSED
+    except NoclobberError as error:
+        print(f"noclobber: {error}", file=sys.stderr)
+        return FAILED
+    except (KeyboardInterrupt, BrokenPipeError):
+        return OK
+
+
+def _completion(shell: str) -> int:
+    print((Path(__file__).parent / "completion" / f"noclobber.{shell}").read_text(encoding="utf-8"), end="")
     return OK
 
 

@@ -9,6 +9,9 @@
     │   ├── OriginUnreachable  no connection, or it failed before the first byte was written (always NOT_SENT)
     │   ├── OriginTimeout      a phase took longer than it may
     │   └── OriginBroken       reset, cut short, or not HTTP
+    ├── AdminError             the admin listener's, as commands meet it
+    │   ├── AdminAway          nobody answers there
+    │   └── AdminRefused       it refuses; `status` and `document` say why
     ├── IllegalTransition      our own: an event that the state of a record does not allow; nothing was changed
     ├── SpoolFailed            the machine's: no room or no directory for a body on disk
     ├── BodyTooLarge           the client's: a body over the cap
@@ -18,6 +21,7 @@
 A client's mistake that the core can return as a verdict is never raised.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 
 
@@ -75,6 +79,23 @@ class OriginTimeout(OriginError):
 
 class OriginBroken(OriginError):
     """The connection was reset or closed too early, or what came over it was not HTTP."""
+
+
+class AdminError(NoclobberError):
+    """A running noclobber could not be asked by a command."""
+
+
+class AdminAway(AdminError):
+    """Nobody answers at the admin listener, or it is not noclobber that does."""
+
+
+class AdminRefused(AdminError):
+    """The admin listener refused. `document` is what it said, as far as it could be read."""
+
+    def __init__(self, status: int, document: Mapping[str, object]) -> None:
+        super().__init__(str(document.get("detail", "")) or f"it answered {status}")
+        self.status = status
+        self.document = document
 
 
 class IllegalTransition(NoclobberError):

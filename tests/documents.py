@@ -20,6 +20,7 @@ from proxy.gateway.catalogue import FAMILIES
 from proxy.gateway.events import ACCESS_KEYS
 from proxy.gateway.family import Family, Kind
 from proxy.gateway.points import table
+from tests.completion import completions
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -146,12 +147,16 @@ def renewed(text: str) -> str:
 
 
 def main() -> int:
-    """Write every document whose made parts are out of date anew."""
+    """Write every document whose made parts are out of date anew, and the completions of the shells."""
     for document in sorted(DOCS.rglob("*.md")):
         text = document.read_text(encoding="utf-8")
         if renewed(text) != text:
             document.write_text(renewed(text), encoding="utf-8")
             print(f"written: {document.name}")
+    for file, text in completions().items():
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+            print(f"written: {file.name}")
     return 0
 
 

@@ -47,7 +47,7 @@ HOMES = {
     "uvloop": ["proxy/app.py"],
     "msgspec": ["proxy/config/", "proxy/admin/", "proxy/supervisor/messages.py"],
     "tomllib": ["proxy/config/"],
-    "argparse": ["proxy/arguments.py", "proxy/cli.py"],
+    "argparse": ["proxy/arguments.py", "proxy/cli.py", "proxy/help.py", "proxy/operating.py"],
     "orjson": ["proxy/gateway/", "proxy/admin/", "proxy/store/", "proxy/supervisor/"],
 }
 

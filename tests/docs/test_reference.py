@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from proxy.arguments import EXAMPLES, parser
+from proxy.arguments import parser
 from proxy.config.keys import KEYS, label
 from proxy.gateway.catalogue import CATALOGUE
+from proxy.help import EXAMPLES
 from tests.docs.blocks import ROOT, blocks, documents, name_of
 from tests.documents import subcommands
 
