@@ -31,6 +31,7 @@ COMMANDS = (
     "rss",
     "simulate",
     "site",
+    "sizing",
     "slow",
     "storefaults",
     "throughput",

@@ -115,6 +115,8 @@ def _noclobber(pod: Pod, container: Object, objects: Sequence[Object]) -> Iterat
             yield from found
             return
         config = load_config(file, environment, {})
+    if not config.server.workers:
+        yield "as many workers as the node has cores"
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for name, address in (("http", config.server.listen_address), ("admin", config.server.admin_address)):
         if not isinstance(address, Address) or address.host != "0.0.0.0" or address.port != ports.get(name):
@@ -137,7 +139,7 @@ def _drain(pod: Pod, config: Config) -> Iterator[str]:
 
 def drain_seconds(server: Server) -> float:
     """How long noclobber may take to stop."""
-    return server.drain_seconds
+    return server.drain_delay_seconds + server.drain_seconds
 
 
 def materialized(pod: Pod, container: Object, objects: Sequence[Object], folder: Path) -> tuple[Path, dict[str, str]]:

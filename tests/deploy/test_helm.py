@@ -27,6 +27,7 @@ CONFIG = """
 [server]
 listen = "0.0.0.0:8080"
 admin = "0.0.0.0:8081"
+workers = 2
 drain_seconds = 35.0
 
 [[route]]

@@ -97,6 +97,7 @@ BROKEN = {
     "a secret that is not mounted": ("gateway", "mountPath: /run/secrets/noclobber", "mountPath: /run/secret", "store-url"),
     "a key that noclobber does not take": ("gateway", "drain_seconds = 35.0", "drain_secs = 35.0", "drain_secs"),
     "a configuration that is not there": ("gateway", "/etc/noclobber/config.toml", "/etc/noclobber/config.tml", "config.tml"),
+    "workers for all cores of a node": ("gateway", "workers = 1", "", "as many workers"),
     "a drain that is cut off": ("gateway", "terminationGracePeriodSeconds: 60", "terminationGracePeriodSeconds: 30", "is below"),
     "writes that are cut off": ("gateway", "drain_seconds = 35.0", "drain_seconds = 5.0", "below write_timeout_seconds"),
     "a pause that is not waited for": ("sidecar", "seconds: 30", "seconds: 60", "terminationGracePeriodSeconds"),

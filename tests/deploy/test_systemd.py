@@ -9,7 +9,7 @@ import pytest
 from proxy.config import load_config
 from tests.e2e.peers import installed
 
-from .cluster import SECRET
+from .cluster import SECRET, SPARE_SECONDS, drain_seconds
 from .tools import DEPLOY, mistakes, say
 
 FOLDER = DEPLOY / "systemd"
@@ -91,7 +91,7 @@ def settings(name: str) -> list[str]:
 
 def test_there_is_time_to_drain() -> None:
     server = load_config(FOLDER / "config.toml", {}, {}).server
-    assert float(settings("TimeoutStopSec")[0]) >= server.drain_seconds + 10
+    assert float(settings("TimeoutStopSec")[0]) >= drain_seconds(server) + SPARE_SECONDS
     assert settings("KillMode") == ["mixed"]
 
 

@@ -25,6 +25,7 @@ PACKAGES = {
     "node": "nodejs",
     "npm": "npm",
     "systemd-analyze": "systemd",
+    "strace": "strace",
     "chromium": "chromium",
 }
 """Command -> the Debian package that has it."""
