@@ -3,14 +3,18 @@
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.console.chromium import Account, chromium
 from tests.docs.blocks import ROOT
 
 CONFIG = ROOT / "zensical.toml"
@@ -106,3 +110,29 @@ def test_nothing_is_loaded_from_elsewhere(pages: dict[Path, Page], site: Path) -
     assert styles == []
     # The theme's own script fetches the library of diagrams when a page has one.
     assert [path.name for path in pages if 'class="mermaid"' in path.read_text(encoding="utf-8")] == []
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A server of files that says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.timeout(400)
+def test_a_browser_is_sent_nowhere_else_either(site: Path) -> None:
+    """What scripts load is in no file. The search is asked as well: it has a worker of its own."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server, chromium() as browser:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{server.server_port}"
+        page, account = browser.new_page(), Account()
+        page.on("request", account.note_request)
+        page.on("console", account.note_message)
+        page.on("pageerror", lambda error: account.errors.append(str(error)))
+        for name in ("index", "guarantees", "runbooks/index"):
+            page.goto(f"http://{host}/{name}.html")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("quarantine")
+        page.wait_for_selector("text=/[0-9]+ results/")
+        server.shutdown()
+    assert (account.hosts - {""}, account.errors) == ({host}, [])
