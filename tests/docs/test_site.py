@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.console.chromium import Account, chromium
+from tests.console.chromium import PATIENCE_MILLISECONDS, Account, chromium
 from tests.docs.blocks import ROOT
 
 CONFIG = ROOT / "zensical.toml"
@@ -130,9 +130,10 @@ def test_a_browser_is_sent_nowhere_else_either(site: Path) -> None:
         page.on("console", account.note_message)
         page.on("pageerror", lambda error: account.errors.append(str(error)))
         for name in ("index", "guarantees", "runbooks/index"):
-            page.goto(f"http://{host}/{name}.html")
+            # Idle: its scripts have taken the keyboard over.
+            page.goto(f"http://{host}/{name}.html", wait_until="networkidle")
         page.keyboard.press("Control+k")
         page.keyboard.type("quarantine")
-        page.wait_for_selector("text=/[0-9]+ results/")
+        page.wait_for_selector("text=/[0-9]+ results/", timeout=3 * PATIENCE_MILLISECONDS)
         server.shutdown()
     assert (account.hosts - {""}, account.errors) == ({host}, [])
