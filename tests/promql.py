@@ -41,7 +41,7 @@ def known_metrics() -> dict[str, Metric]:
     for family in FAMILIES:
         labels = {**TARGET, **{label.name: label.values for label in family.labels}}
         if family.kind is Kind.HISTOGRAM:
-            bounds = (*(f"{bound:g}" for bound in family.buckets), "+Inf")
+            bounds = (*(str(float(bound)) for bound in family.buckets), "+Inf")
             known[f"{family.name}_bucket"] = Metric(True, {**labels, "le": bounds})
             known[f"{family.name}_count"] = known[f"{family.name}_sum"] = Metric(True, labels)
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from grafana.generate import FOLDER, files
 
@@ -52,6 +53,18 @@ def test_every_metric_that_noclobber_has_is_on_a_page() -> None:
     missing = {name for name in KNOWN if name.startswith("noclobber_") and not name.endswith(("_bucket", "_sum", "_count"))} - shown
     missing |= {name for name in KNOWN if name.endswith("_bucket")} - shown
     assert missing == set()
+
+
+def test_what_grafana_finds_when_it_starts_is_where_compose_and_prometheus_have_it() -> None:
+    def loaded(path: str) -> Any:
+        return yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+
+    services = loaded("deploy/compose.yaml")["services"]
+    (source,) = loaded("grafana/provisioning/datasources/prometheus.yaml")["datasources"]
+    (provider,) = loaded("grafana/provisioning/dashboards/noclobber.yaml")["providers"]
+    assert source["jsonData"]["timeInterval"] == loaded("deploy/prometheus/prometheus.yml")["global"]["scrape_interval"]
+    assert f"../grafana/dashboards:{provider['options']['path']}:ro" in services["grafana"]["volumes"]
+    assert "../grafana/provisioning:/etc/grafana/provisioning:ro" in services["grafana"]["volumes"]
 
 
 # ---- each rule refuses something ---------------------------------------------------------------------------------------------------
