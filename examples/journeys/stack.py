@@ -21,6 +21,7 @@ from serve import HOST, ROOT, SIGNALS, STATE, Failed, Service, Stopped, require_
 
 HERE = Path(__file__).resolve().parent
 RULES = ROOT / "deploy" / "prometheus" / "rules.yml"
+CMS = ROOT / "examples" / "travi-cms" / "backend.py"
 INSTALL_SECONDS = 300
 SCRAPE_SECONDS = 2
 
@@ -122,20 +123,21 @@ def start(ports: Ports, folder: Path, pace: float, services: list[Service]) -> N
         services.append(Service(name, list(command)))
         return services[-1]
 
-    say("starting Redis and two legacy backends: journeys, and a CMS")
+    say("starting Redis, two legacy backends, two noclobbers and Prometheus")
     bare = ("--save", "", "--appendonly", "no", "--bind", HOST, "--dir", str(folder))
     wait_listening(add("redis", store, "--port", str(ports.redis), *bare), ports.redis)
-    add("backend", python, str(HERE / "backend.py"), "--port", str(ports.backend)).wait_ready(ports.backend, "/api/journeys")
-    cms = ROOT / "examples" / "travi-cms" / "backend.py"
-    add("cms", python, str(cms), "--port", str(ports.cms)).wait_ready(ports.cms, "/api/contents")
-    say("starting two noclobbers, Prometheus and the editors")
+    # All at once: none of them needs another one to start, and a new Redis costs noclobber a grace.
+    waits = [
+        (add("backend", python, str(HERE / "backend.py"), "--port", str(ports.backend)), ports.backend, "/api/journeys"),
+        (add("cms", python, str(CMS), "--port", str(ports.cms)), ports.cms, "/api/contents"),
+    ]
     for number, port, admin in ((1, ports.proxy_1, ports.admin_1), (2, ports.proxy_2, ports.admin_2)):
         places = ("--listen", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}")
-        add(f"noclobber-{number}", noclobber, "run", "--config", str(folder / "noclobber.toml"), *places)
-    services[-2].wait_ready(ports.admin_1, "/readyz")
-    services[-1].wait_ready(ports.admin_2, "/readyz")
+        waits.append((add(f"noclobber-{number}", noclobber, "run", "--config", str(folder / "noclobber.toml"), *places), admin, "/readyz"))
     data = (f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'prometheus'}")
-    add("prometheus", watcher, *data, f"--web.listen-address={HOST}:{ports.prometheus}").wait_ready(ports.prometheus, "/-/ready")
+    waits.append((add("prometheus", watcher, *data, f"--web.listen-address={HOST}:{ports.prometheus}"), ports.prometheus, "/-/ready"))
+    for service, port, path in waits:
+        service.wait_ready(port, path)
     proxies = [word for port in (ports.proxy_1, ports.proxy_2) for word in ("--proxy", f"http://{HOST}:{port}")]
     around = ("--backend", f"http://{HOST}:{ports.backend}", "--pace", str(pace))
     add("editors", python, str(HERE / "editors.py"), *proxies, *around)
@@ -151,7 +153,7 @@ the whole stack runs, with editors at work. Logs are in .dev/.
   Prometheus   http://{HOST}:{ports.prometheus}/alerts and http://{HOST}:{ports.prometheus}/targets
 
 For the dashboards: in a Grafana that reaches this Prometheus, add http://{HOST}:{ports.prometheus} as a datasource and import the files of
-grafana/dashboards/ (Dashboards, New, Import), or start deploy/compose, which has a Grafana with all of it.
+grafana/dashboards/ (Dashboards, New, Import), or start deploy/compose.yaml, which has a Grafana with all of it.
 Ctrl-C stops everything.""")
 
 
