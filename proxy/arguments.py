@@ -80,6 +80,7 @@ def _describe_run(commands: Commands) -> None:
         example="noclobber run --upstream http://127.0.0.1:9000 --store redis://127.0.0.1:6379",
     )
     _take_config(run, "the configuration, in TOML; without it no file is read")
+    run.add_argument("--watch", action="store_true", help="reload whenever that file changes, as SIGHUP has it reloaded")
     for flag, key in FLAGS.items():
         place = f"[{key.section}] {key.name}, default {key.shown_default}"
         run.add_argument(f"--{flag}", metavar=key.note.metavar, help=f"{key.note.does} ({place})")

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     match arguments.command:
         case "run":
             flags = {flag: text for flag in FLAGS if (text := getattr(arguments, flag)) is not None}
-            return _run(arguments.config, flags)
+            return _run(arguments.config, flags, arguments.watch)
         case "check":
             return _check(arguments.file)
         case "schema":
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _operate(arguments)
 
 
-def _run(path: Path | None, flags: dict[str, str]) -> int:
+def _run(path: Path | None, flags: dict[str, str], watches: bool) -> int:
     try:
         config, found = check_config(path, os.environ, flags)
     except ConfigError as error:
@@ -62,8 +62,9 @@ def _run(path: Path | None, flags: dict[str, str]) -> int:
     _print_cautions(found)
     # Here and not above: the server takes longer to import than `check` to run.
     from .supervisor.parent import supervise
+    from .supervisor.reload import Source
 
-    return supervise(config)
+    return supervise(config, Source(path, lambda: load_config(path, os.environ, flags)), watches)
 
 
 def _check(path: Path) -> int:

@@ -13,6 +13,7 @@ import pytest
 import proxy
 from proxy import cli
 from proxy.config import Config
+from proxy.supervisor.reload import Source
 
 ROOT = Path(__file__).parent.parent
 GOOD = '[upstream]\nurl = "http://127.0.0.1:9000"\n[store]\nurl = "redis://user:hunter2@127.0.0.1/1"\n'
@@ -45,7 +46,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configurations that were served; each ends at once, with status 7."""
     configs: list[Config] = []
 
-    def supervise(config: Config) -> int:
+    def supervise(config: Config, source: Source, watches: bool) -> int:
         configs.append(config)
         return 7
 

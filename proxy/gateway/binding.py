@@ -5,7 +5,6 @@ import socket
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 BACKLOG = 1024
@@ -35,26 +34,28 @@ def shown(place: TcpPlace | UnixPlace, port: int) -> str:
     return f"[{place.host}]:{port}" if ":" in place.host else f"{place.host}:{port}"
 
 
-def bind_tcp(place: TcpPlace, copies: int) -> list[list[socket.socket]]:
-    """Take a place as many times as there are copies, between which the kernel shares connections out; a list for each address of the host.
+def bind_tcp(place: TcpPlace) -> list[socket.socket]:
+    """Take a place, with one socket for each address of the host. Others of ours may share it by `bind_again`.
 
-    OSError where somebody listens there already: sockets that share a port must not let two noclobbers share it by mistake.
+    OSError where somebody listens there already, also where that one would share: two noclobbers on one port were a mistake.
     """
     found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     families: dict[tuple[object, ...], int] = {address: family for family, _, _, _, address in found}
-    taken: list[list[socket.socket]] = []
+    taken: list[socket.socket] = []
     try:
         for address, family in families.items():
             with _bound(family, address, socket.SO_REUSEADDR) as probe:
-                at = probe.getsockname()
-            taken.append([])
-            for _ in range(copies):
-                taken[-1].append(_bound(family, at, socket.SO_REUSEPORT))
+                taken.append(_bound(family, probe.getsockname(), socket.SO_REUSEPORT))
     except BaseException:
-        for each in chain(*taken):
+        for each in taken:
             each.close()
         raise
     return taken
+
+
+def bind_again(held: socket.socket) -> socket.socket:
+    """Take the address of a socket once more: the kernel shares connections out between all that listen there."""
+    return _bound(held.family, held.getsockname(), socket.SO_REUSEPORT)
 
 
 def _bound(family: int, address: tuple[object, ...], option: int) -> socket.socket:

@@ -26,7 +26,7 @@ class Patience:
 class Gateway:
     """A running noclobber, and where it listens (with the port that was taken where the configuration says 0).
 
-    `patience` is how it ends; it may be lost while it ends.
+    `patience` is how it ends; it may be lost while it ends. `left` is how many writes had to be given up then.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Gateway:
         self.listener = listener
         self.admin = admin
         self.patience = Patience(0.0)
+        self.left = 0
 
     @property
     def listen(self) -> str:
@@ -50,6 +51,12 @@ class Gateway:
         """Where clients come from; a worker's alone has lanes."""
         assert isinstance(self.listener, Lanes)
         return self.listener
+
+    def open_gate(self) -> None:
+        """Let writes through."""
+        gate, self.handler.gate = self.handler.gate, None
+        if gate is not None:
+            gate.set()
 
     def say_farewell(self) -> None:
         """Be no longer ready, and close each connection after its next answer. Clients are still let in."""
@@ -70,7 +77,8 @@ class Gateway:
         # Polled: an event would cost every request something, for a moment that comes once.
         while is_worth_waiting():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        if handler.in_flight or len(writes):
-            _logger.warning("stopping with %d requests and %d writes in flight", handler.in_flight, len(writes))
+        self.left = len(writes)
+        if handler.in_flight or self.left:
+            _logger.warning("stopping with %d requests and %d writes in flight", handler.in_flight, self.left)
         # Here, and not when all is taken down: their clients are to be told.
         await writes.cancel()

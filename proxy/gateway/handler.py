@@ -4,6 +4,7 @@ aiohttp parses and keeps the connection; it neither routes nor writes. `request.
 used: the first two rewrite the target, the last fails open.
 """
 
+import asyncio
 import socket
 import struct
 import sys
@@ -36,6 +37,8 @@ from .writing import Writing
 _READS = frozenset({b"GET", b"HEAD"})
 CLOSE = b"Connection: close\r\n"
 _LINGER_ZERO = struct.pack("ii", 1, 0)
+GATE_SECONDS = 30.0
+"""How long a write is held back at most before it gets 503."""
 _KEEP_ALIVE_10 = b"Connection: keep-alive\r\n"
 
 
@@ -62,7 +65,10 @@ class Hurrying(Protocol):
 
 
 class Handler:
-    """Serve one request after the other. `in_flight` counts those being served; `is_draining` closes each connection after its answer."""
+    """Serve one request after the other. `in_flight` counts those being served; `is_draining` closes each connection after its answer.
+
+    Writes wait at `gate`, where there is one.
+    """
 
     def __init__(
         self,
@@ -87,6 +93,7 @@ class Handler:
         self._grants = reading.grants
         self.in_flight = 0
         self.is_draining = False
+        self.gate: asyncio.Event | None = None
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """aiohttp's entry: serve request, and say whether the connection can be used again."""
@@ -145,7 +152,18 @@ class Handler:
             return self._reading.pass_on(exchange)
         if exchange.method == b"POST" and routed.rules.dialect.post is Post.SAFE:
             return self._reading.pass_on(exchange) if routed.rules.dialect.members is None else self._search(exchange)
+        if self.gate is not None:
+            return self._write_later(exchange, routed, self.gate)
         return self._writing.write(exchange, routed.metrics)
+
+    async def _write_later(self, exchange: Exchange, routed: RoutedRules, gate: asyncio.Event) -> Reply:
+        """Write when those can no more whose locks are not ours."""
+        try:
+            async with asyncio.timeout(GATE_SECONDS):
+                await gate.wait()
+        except TimeoutError:
+            return refuse(exchange, Problem.OVERLOADED, "Writes under the configuration before this one are not at their end yet.")
+        return await self._writing.write(exchange, routed.metrics)
 
     async def _search(self, exchange: Exchange) -> Reply:
         """Answer a POST that changes nothing, and whose answer is a list."""

@@ -11,6 +11,8 @@ from .. import __version__
 from ..gateway.exposition import form_for, page
 from .figures import Figures
 from .fleet import Fleet
+from .reload import Reloaded
+from .succession import Succession
 
 HOPS = ("Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length")
 """Fields of one connection (RFC 9110 §7.6.1), and the length, which goes with the framing."""
@@ -21,9 +23,11 @@ MAX_BODY_BYTES = 64 * 1024
 class Admin:
     """Answer operators."""
 
-    def __init__(self, fleet: Fleet, figures: Figures) -> None:
+    def __init__(self, fleet: Fleet, figures: Figures, succession: Succession, reload: Callable[[], Awaitable[Reloaded]]) -> None:
         self._fleet = fleet
         self._figures = figures
+        self._succession = succession
+        self._reload = reload
         self._own: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.Response]]] = {
             "/healthz": self._health,
             "/readyz": self._readiness,

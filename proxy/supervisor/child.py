@@ -15,22 +15,24 @@ from pathlib import Path
 from typing import assert_never
 
 from ..app import run, running
-from ..config import Config
 from ..errors import NoclobberError
 from ..gateway.gateway import Gateway
 from ..gateway.samples import dumped
 from ..gateway.tasks import Tasks
 from .messages import (
+    LEFT,
     Accept,
     Command,
     Drain,
     Event,
     Failed,
     Hurry,
+    OpenGate,
     Release,
     Report,
     SayFarewell,
     Serving,
+    Task,
     Tell,
     framed,
     take_commands,
@@ -44,6 +46,7 @@ ALONE_IDLE_SECONDS = 1.0
 """How long unused connections may stay where no parent says so."""
 MAX_SOCKETS = 64
 READ_BYTES = 65_536
+DOUBTS = "noclobber_in_doubt_records"
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
 
@@ -116,6 +119,8 @@ class Worker:
                 gateway.say_farewell()
             case Drain(idle_seconds):
                 self.drain(idle_seconds)
+            case OpenGate():
+                gateway.open_gate()
             case Hurry():
                 gateway.patience.work_seconds = gateway.patience.idle_seconds = 0.0
                 self.is_over.set()
@@ -130,8 +135,11 @@ class Worker:
     async def report(self) -> None:
         """Tell the parent how it goes."""
         gateway = self._gateway
-        samples = dumped(gateway.metrics.registry.samples())
-        await self._parent.say(Report(gateway.readiness.reasons(), gateway.handler.in_flight, gateway.clients.open, samples))
+        samples = gateway.metrics.registry.samples()
+        in_doubt = len(samples[DOUBTS]) and samples[DOUBTS][()]
+        assert isinstance(in_doubt, int | float)
+        reasons, in_flight, connections = gateway.readiness.reasons(), gateway.handler.in_flight, gateway.clients.open
+        await self._parent.say(Report(reasons, in_flight, connections, int(in_doubt), dumped(samples)))
 
     async def report_on(self) -> None:
         """Report, again and again."""
@@ -140,10 +148,12 @@ class Worker:
             await asyncio.sleep(REPORT_SECONDS)
 
 
-async def _serve(config: Config, line: socket.socket, admin: Path) -> int:
+async def _serve(task: Task, line: socket.socket, admin: Path) -> int:
     parent, tasks = Parent(line), Tasks()
     try:
-        async with running(config, private_admin=admin) as gateway:
+        async with running(task.config, private_admin=admin) as gateway:
+            if task.holds_writes:
+                gateway.handler.gate = asyncio.Event()
             worker = Worker(gateway, parent)
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain, ALONE_IDLE_SECONDS)
             await parent.say(Serving())
@@ -152,12 +162,12 @@ async def _serve(config: Config, line: socket.socket, admin: Path) -> int:
             tasks.start(worker.report_on())
             await worker.is_over.wait()
         await worker.report()
+        return LEFT if gateway.left else 0
     except (NoclobberError, OSError) as error:
         await parent.say(Failed(str(error)))
         return 1
     finally:
         await tasks.cancel()
-    return 0
 
 
 def main(arguments: list[str]) -> int:
@@ -165,8 +175,8 @@ def main(arguments: list[str]) -> int:
     slot, descriptor, parent_pid, admin = int(arguments[0]), int(arguments[1]), int(arguments[2]), Path(arguments[3])
     _end_with_parent(slot, parent_pid)
     # Written by the very same version, for us alone.
-    config: Config = pickle.load(sys.stdin.buffer)
-    return run(config, _serve(config, socket.socket(fileno=descriptor), admin), f"noclobber[{slot}]")
+    task: Task = pickle.load(sys.stdin.buffer)
+    return run(task.config, _serve(task, socket.socket(fileno=descriptor), admin), f"noclobber[{slot}]")
 
 
 def _end_with_parent(slot: int, parent_pid: int) -> None:

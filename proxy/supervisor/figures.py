@@ -6,6 +6,7 @@ What a worker had counted when it was last heard of stays in the sums for ever: 
 from ..gateway.samples import Samples, kept, loaded, merged
 from ..gateway.series import Registry, process_figures
 from .fleet import Fleet
+from .succession import Succession
 from .worker import State, Worker
 
 BY_SLOT = {
@@ -18,7 +19,7 @@ BY_SLOT = {
 class Figures:
     """The sums of all workers, and what the parent itself has to show."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, succession: Succession) -> None:
         self._fleet = fleet
         self._kept: Samples = {}
         self._own = Registry()
@@ -26,6 +27,10 @@ class Figures:
         self._own.read("noclobber_workers", "serving", by=lambda: fleet.count(State.SERVING))
         self._own.read("noclobber_workers", "draining", by=lambda: fleet.count(State.DRAINING))
         self._own.read("noclobber_worker_restarts_total", by=lambda: fleet.restarts)
+        self._own.read("noclobber_config_reloads_total", "success", by=lambda: succession.good)
+        self._own.read("noclobber_config_reloads_total", "failure", by=lambda: succession.bad)
+        self._own.read("noclobber_config_last_reload_successful", by=lambda: succession.last is None or succession.last.is_good)
+        self._own.read("noclobber_config_last_reload_success_timestamp_seconds", by=lambda: succession.loaded_at.timestamp())
 
     def keep(self, worker: Worker) -> None:
         """Keep what a worker had counted that has ended."""

@@ -71,6 +71,10 @@ class Fleet:
             self.former.append(self.current)
         self.current = generation
 
+    def forget(self, generation: Generation) -> None:
+        """Let a former generation go that has ended."""
+        self.former.remove(generation)
+
     @property
     def in_flight(self) -> int:
         """How many requests are being served, as far as is known."""

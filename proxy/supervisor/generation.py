@@ -9,7 +9,7 @@ from pathlib import Path
 from ..config import Config
 from ..gateway.tasks import Tasks
 from .cores import workers_of
-from .messages import Accept, Command, Release
+from .messages import Accept, Command, OpenGate, Release, Task
 from .sockets import Lane
 from .worker import State, Worker
 
@@ -57,6 +57,7 @@ class Generation:
         self._ended = ended
         self._tasks = Tasks()
         self._spawned = 0
+        self._holds_writes = False
 
     @property
     def workers(self) -> Iterator[Worker]:
@@ -73,8 +74,9 @@ class Generation:
         """Those that serve."""
         return [worker for worker in self.workers if worker.state is State.SERVING]
 
-    async def spawn(self) -> None:
+    async def spawn(self, *, holds_writes: bool = False) -> None:
         """Start a process for each slot. Raise StartFailed where that cannot be; then none is left."""
+        self._holds_writes = holds_writes
         try:
             for slot in self.slots:
                 await self._spawn(slot)
@@ -97,7 +99,7 @@ class Generation:
         admin = self._directory / f"{self._number}-{slot.number}-{self._spawned}"
         worker = slot.worker = Worker(slot.number, admin, self._ended)
         self._tasks.start(worker.hear())
-        await worker.configure(self.config)
+        await worker.set_to(Task(self.config, self._holds_writes))
         return worker
 
     async def _watch(self, slot: Slot) -> None:
@@ -142,10 +144,10 @@ class Generation:
         of_slot = {worker.slot: worker for worker in serving}
         wanted: dict[int, set[int]] = {worker.slot: set() for worker in serving}
         for lane in self._lanes:
-            if lane.is_shared:
+            if lane.slot is None:
                 takers = list(wanted)
             else:
-                slot = lane.number % len(self.slots)
+                slot = lane.slot % len(self.slots)
                 takers = [slot if slot in of_slot else serving[lane.number % len(serving)].slot]
             for taker in takers:
                 wanted[taker].add(lane.number)
@@ -160,15 +162,24 @@ class Generation:
                 worker.tell(Release(old))
             worker.lanes = frozenset(wanted[worker.slot])
 
+    def open_gate(self) -> None:
+        """Let all write that were held back."""
+        self._holds_writes = False
+        self.tell(OpenGate())
+
     def tell(self, command: Command) -> None:
         """Tell all."""
         for worker in list(self.workers):
             worker.tell(command)
 
-    async def end(self, command: Command, seconds: float) -> None:
-        """Have all end by a command, and wait until they have; those that take longer than seconds, and some more, are killed."""
+    async def end(self, command: Command, seconds: float) -> bool:
+        """Have all end by a command, and wait until they have; those that take longer than seconds, and some more, are killed.
+
+        Return whether they have left nothing behind.
+        """
         self.is_draining = True
-        for worker in list(self.workers):
+        workers = list(self.workers)
+        for worker in workers:
             if worker.state is State.SERVING:
                 worker.state = State.DRAINING
                 worker.tell(command)
@@ -181,6 +192,7 @@ class Generation:
             _logger.error("killing %d workers that do not end", len(list(self.workers)))
             await self.kill()
         await self._tasks.cancel()
+        return len(workers) == len(self.slots) and all(worker.has_left_nothing for worker in workers)
 
     async def kill(self) -> None:
         """End all, whatever they do."""

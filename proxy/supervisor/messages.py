@@ -1,11 +1,22 @@
 """What parent and worker say to each other over the socket between them. A frame is its length, in four bytes, and its content."""
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
+from ..config import Config
+
 LENGTH_BYTES = 4
+LEFT = 3
+"""The exit status of a worker that had to give writes up."""
+
+
+class Task(NamedTuple):
+    """What a worker is given to begin with. `holds_writes`: until it is told otherwise."""
+
+    config: Config
+    holds_writes: bool
 
 
 class Accept(Struct, frozen=True, tag=True):
@@ -38,6 +49,10 @@ class Hurry(Struct, frozen=True, tag=True):
     """End now: mark what is left."""
 
 
+class OpenGate(Struct, frozen=True, tag=True):
+    """Let writes through that were held back."""
+
+
 class Serving(Struct, frozen=True, tag=True):
     """Everything has been started, and lanes can be taken."""
 
@@ -49,15 +64,19 @@ class Failed(Struct, frozen=True, tag=True):
 
 
 class Report(Struct, frozen=True, tag=True):
-    """How a worker does. `reasons` say why it grants no writes; `samples` are what `gateway/samples.py` dumps."""
+    """How a worker does. `reasons` say why it grants no writes. `in_doubt` counts the records that it has left so.
+
+    `samples` are what `gateway/samples.py` dumps.
+    """
 
     reasons: tuple[str, ...]
     in_flight: int
     connections: int
+    in_doubt: int
     samples: bytes
 
 
-Command: TypeAlias = Accept | Release | Tell | SayFarewell | Drain | Hurry
+Command: TypeAlias = Accept | Release | Tell | SayFarewell | Drain | Hurry | OpenGate
 Event: TypeAlias = Serving | Failed | Report
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -7,34 +7,42 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Address, UnixPath
-from ..gateway.binding import BACKLOG, TcpPlace, UnixPlace, bind_tcp, bind_unix, shown
+from ..gateway.binding import BACKLOG, TcpPlace, UnixPlace, bind_again, bind_tcp, bind_unix, shown
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One listening socket. A shared one is accepted from by every worker, any other by the one of its slot, or who stands in for it."""
+    """One listening socket. It is accepted from by the worker of its slot, or who stands in for it; `slot` None: by every worker."""
 
     number: int
+    slot: int | None
     socket: socket.socket
-    is_shared: bool
 
 
 class Sockets:
     """All sockets of one listener. `at` says where it is, with the port that was taken."""
 
     def __init__(self, address: Address | UnixPath, mode: str, copies: int) -> None:
-        """Take the address, `copies` times where that can be. OSError where somebody listens there."""
+        """Take the address, `copies` times if it is one of TCP. OSError where somebody listens there."""
         self._file: tuple[Path, int] | None = None
         if isinstance(address, UnixPath):
             place = UnixPlace(Path(address.path), int(mode, 8))
-            self.lanes = [Lane(0, bind_unix(place), is_shared=True)]
+            self.lanes = [Lane(0, None, bind_unix(place))]
             self._file = (place.path, os.stat(place.path).st_ino)
             self.at = shown(place, 0)
             return
-        taken = bind_tcp(TcpPlace(address.host, address.port), copies)
-        self.lanes = [Lane(number, held, is_shared=False) for number, held in enumerate(sum(zip(*taken, strict=True), ()))]
+        self.lanes = [Lane(number, 0, held) for number, held in enumerate(bind_tcp(TcpPlace(address.host, address.port)))]
+        self.widen(copies)
         name = self.lanes[0].socket.getsockname()
         self.at = shown(TcpPlace(name[0], name[1]), name[1])
+
+    def widen(self, copies: int) -> None:
+        """Have each address `copies` times at least. OSError where that cannot be."""
+        slots = {lane.slot for lane in self.lanes}
+        for lane in self.lanes[:]:
+            if lane.slot == 0:
+                for slot in set(range(copies)) - slots:
+                    self.lanes.append(Lane(len(self.lanes), slot, bind_again(lane.socket)))
 
     def listen(self) -> None:
         """Let clients connect. They wait until a worker takes them."""

@@ -13,8 +13,7 @@ from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
-from ..config import Config
-from .messages import LENGTH_BYTES, Command, Event, Failed, Report, Serving, Tell, framed, read_event
+from .messages import LENGTH_BYTES, Command, Event, Failed, Report, Serving, Task, Tell, framed, read_event
 from .sockets import Lane
 
 END_SECONDS = 5.0
@@ -63,15 +62,15 @@ class Worker:
             # A group of its own: what a terminal sends to all, as Ctrl-C, is for the parent.
             self._process = subprocess.Popen(arguments, stdin=subprocess.PIPE, pass_fds=[theirs.fileno()], env=environ, process_group=0)
 
-    async def configure(self, config: Config) -> None:
-        """Give it its configuration."""
-        await asyncio.to_thread(self._write, pickle.dumps(config))
+    async def set_to(self, task: Task) -> None:
+        """Tell it what to do."""
+        await asyncio.to_thread(self._write, pickle.dumps(task))
 
-    def _write(self, config: bytes) -> None:
+    def _write(self, task: bytes) -> None:
         assert self._process.stdin is not None
         # Who cannot read it ends, and is seen to.
         with suppress(OSError), self._process.stdin as stdin:
-            stdin.write(config)
+            stdin.write(task)
 
     @property
     def pid(self) -> int:
@@ -143,6 +142,11 @@ class Worker:
             async with asyncio.timeout(seconds), self._news:
                 await self._news.wait_for(lambda: self._reports > before or self.state is State.GONE)
         return self._reports > before
+
+    @property
+    def has_left_nothing(self) -> bool:
+        """Whether it has ended in order, with no write left of which nobody knows the outcome."""
+        return self._process.returncode == 0 and self.report is not None and not self.report.in_doubt
 
     @property
     def end(self) -> str:
