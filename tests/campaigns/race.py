@@ -18,6 +18,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.campaigns.fleet import Fate, Fleet
 from tests.campaigns.history import Outcome, violations
 from tests.campaigns.routes import STRATEGIES, STREAMING, write_routes
 from tests.campaigns.stores import STORES, open_store
@@ -43,7 +44,7 @@ class Race:
 
     The race ends after `seconds`, or when as many `operations` (looks and writes) are done. `faults` is the share of requests that go
     wrong at the backend, by `seed`; none of them takes it longer than `longest_seconds`. `strategy` is one of STRATEGIES, or empty for the
-    route of a noclobber without a configuration.
+    route of a noclobber without a configuration. `workers` 0: two noclobbers with one each; else one with so many, which meets its `fate`.
     """
 
     store: str | None
@@ -56,6 +57,8 @@ class Race:
     longest_seconds: float = 0.1
     seed: int = 0
     strategy: str = ""
+    workers: int = 0
+    fate: Fate = Fate.NONE
 
     @property
     def resources_written(self) -> list[str]:
@@ -70,7 +73,10 @@ class Race:
 
 @dataclass(slots=True)
 class Result:
-    """What came of it. `lost` counts acknowledged increments that the backend does not hold."""
+    """What came of it. `lost` counts acknowledged increments that the backend does not hold.
+
+    `backwards` are series of metrics that only grow, and did not.
+    """
 
     through: str
     seconds: float
@@ -88,11 +94,14 @@ class Result:
     share_of_504: float
     unexpected: dict[str, int] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
+    backwards: list[str] = field(default_factory=list)
+    restarts: int = 0
+    reloads: int = 0
 
     @property
     def passed(self) -> bool:
         """Whether all is as it must be. A race in which nobody met anybody proves nothing."""
-        return not (self.lost or self.violations or self.unexpected) and self.acknowledged > 0
+        return not (self.lost or self.violations or self.unexpected or self.backwards) and self.acknowledged > 0
 
 
 class Client:
@@ -103,7 +112,8 @@ class Client:
         self._wires = [Wire(port) for port in ports]
         self._resources = race.resources_written
         self._operations = race.operations
-        self._history = testimony.history
+        self._testimony = testimony
+        self._ends = race.fate is Fate.END
         # What its own last write left behind, by resource: the tag on the answer to a PUT must be as good as that of a GET.
         self._own: dict[str, Seen] = {}
 
@@ -119,7 +129,9 @@ class Client:
                 wire.close()
 
     def _is_over(self, until: float) -> bool:
-        return time.monotonic() >= until or len(self._history.reads) + len(self._history.writes) >= self._operations
+        history = self._testimony.history
+        is_done = len(history.reads) + len(history.writes) >= self._operations
+        return time.monotonic() >= until or is_done or self._testimony.is_over or (self._ends and self._testimony.turned_away > 0)
 
     async def _add_one(self, resource: str, seen: Seen | None, until: float) -> None:
         while not self._is_over(until):
@@ -137,19 +149,39 @@ class Client:
             seen = None
 
 
-async def _race(race: Race, ports: list[int], backend_port: int) -> Result:
+async def _race(race: Race, ports: list[int], backend_port: int, fleet: Fleet | None) -> Result:
     """Let them run, and judge."""
-    reads_may = (*READS_WITH_FAULTS, LOST) if race.strategy in STREAMING else READS_WITH_FAULTS
-    testimony = Testimony(reads_may, WRITES_WITH_FAULTS) if race.faults else Testimony((), WRITES)
+    testimony = _testimony(race)
     started = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        for number in range(race.clients):
-            group.create_task(Client(number, ports, race, testimony).run(started + race.seconds))
-    seconds = time.monotonic() - started
+    async with contextlib.AsyncExitStack() as stack:
+        if fleet is not None:
+            await stack.enter_async_context(fleet.meeting(race.fate, race.seconds, testimony))
+        async with asyncio.TaskGroup() as group:
+            for number in range(race.clients):
+                group.create_task(Client(number, ports, race, testimony).run(started + race.seconds))
+        seconds = time.monotonic() - started
     if race.faults:
         # The last writes may still be applied late.
         await asyncio.sleep(2 * race.longest_seconds)
-    return _judge(race, seconds, testimony, await _log(backend_port))
+    result = _judge(race, seconds, testimony, await _log(backend_port))
+    if fleet is not None:
+        result.backwards, result.restarts, result.reloads = fleet.scraper.backwards, fleet.restarts, fleet.reloads
+    if testimony.turned_away and race.fate is not Fate.END:
+        result.unexpected["connection refused"] = testimony.turned_away
+    return result
+
+
+def _testimony(race: Race) -> Testimony:
+    """What may come."""
+    if race.faults:
+        return Testimony((*READS_WITH_FAULTS, LOST) if race.strategy in STREAMING else READS_WITH_FAULTS, WRITES_WITH_FAULTS)
+    match race.fate:
+        case Fate.NONE:
+            return Testimony((), WRITES)
+        case Fate.KILLS:
+            return Testimony((LOST, 503), WRITES)
+        case Fate.RELOADS | Fate.END:
+            return Testimony((), (412, 503))
 
 
 async def _log(backend_port: int) -> dict[str, list[dict[str, object]]]:
@@ -209,14 +241,25 @@ def run(race: Race, directory: Path) -> Result:
         command += ["--faults", str(race.faults), "--longest-seconds", str(race.longest_seconds), "--seed", str(race.seed)]
         backend = stack.enter_context(Child(command, directory / "backend.log"))
         backend_port = int(backend.wait_for_line(LISTENING)[1])
-        ports = [backend_port]
+        ports, fleet = [backend_port], None
         if race.store is not None:
             url = stack.enter_context(open_store(race.store, directory))
-            logs = [directory / f"noclobber-{n}.log" for n in range(PROCESSES)]
-            config = write_routes(directory) if race.strategy else None
-            proxies = [stack.enter_context(Noclobber(backend_port, url, log, config=config, settings=race.settings)) for log in logs]
+            logs = [directory / f"noclobber-{n}.log" for n in range(1 if race.workers else PROCESSES)]
+            config = write_routes(directory) if race.strategy else _plain(directory)
+            proxies = [
+                stack.enter_context(Noclobber(backend_port, url, log, config=config, settings=race.settings, workers=race.workers or 1))
+                for log in logs
+            ]
             ports = [proxy.wait_until_ready().port for proxy in proxies]
-        return asyncio.run(_race(race, ports, backend_port))
+            fleet = Fleet(proxies[0], config) if race.workers else None
+        return asyncio.run(_race(race, ports, backend_port, fleet))
+
+
+def _plain(directory: Path) -> Path:
+    """A file that says what holds without one."""
+    config = directory / "plain.toml"
+    config.write_text('[[route]]\nname = "default"\npath = "/{path*}"\n', encoding="utf-8")
+    return config
 
 
 def main() -> int:
@@ -235,14 +278,32 @@ def main() -> int:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--store", choices=STORES, default="sqlite", help="what the two noclobber processes share (default: sqlite)")
     where.add_argument("--bypass", action="store_true", help="go around noclobber, and see updates lost")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="one noclobber with so many workers (default: two with one each)"
+    )
+    fate = parser.add_mutually_exclusive_group()
+    fates = {"--kill-workers": Fate.KILLS, "--reload": Fate.RELOADS, "--drain": Fate.END}
+    for flag, meant in fates.items():
+        fate.add_argument(flag, dest="fate", action="store_const", const=meant, default=Fate.NONE, help=f"meanwhile {meant.value}")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args()
+    if options.fate is not Fate.NONE and (options.workers < 2 or options.bypass):
+        parser.error("a fate needs --workers N, with N of 2 or more")
     store = None if options.bypass else options.store
     given = (options.clients, options.resources, math.inf if options.operations else options.seconds, options.delay_seconds)
-    race = Race(store, *given, options.operations or math.inf, options.faults, seed=options.seed, strategy=options.strategy)
+    race = Race(
+        store,
+        *given,
+        options.operations or math.inf,
+        options.faults,
+        seed=options.seed,
+        strategy=options.strategy,
+        workers=options.workers,
+        fate=options.fate,
+    )
     with tempfile.TemporaryDirectory(prefix="noclobber-race-") as directory:
         result = run(race, Path(directory))
-    found = {**asdict(result), "violations": result.violations[:10], "passed": result.passed}
+    found = {**asdict(result), "violations": result.violations[:10], "backwards": result.backwards[:10], "passed": result.passed}
     if options.json:
         print(json.dumps(found))
     else:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaigns.fleet import RELOADS, Fate
 from tests.campaigns.race import Race, run
 from tests.campaigns.routes import STRATEGIES
 from tests.campaigns.stores import STORES
@@ -34,6 +35,40 @@ def test_nothing_is_lost_whatever_tells_states_apart(strategy: str, store: str, 
     assert result.lost == result.unknown == 0
     assert result.acknowledged > 0
     assert result.conflicts > 0
+
+
+def test_nothing_is_lost_while_workers_are_killed(tmp_path: Path) -> None:
+    result = run(Race("sqlite", clients=10, resources=20, seconds=8.0, workers=2, fate=Fate.KILLS), tmp_path)
+
+    assert result.violations == []
+    # The listener stays up: nobody is turned away, and only what was in flight is not answered.
+    assert result.unexpected == {}
+    assert result.lost == 0
+    assert result.backwards == []
+    assert result.acknowledged > 0
+    assert result.restarts > 0
+
+
+def test_no_request_fails_while_good_and_bad_files_are_loaded(tmp_path: Path) -> None:
+    result = run(Race("sqlite", clients=10, resources=20, seconds=100.0, workers=2, fate=Fate.RELOADS), tmp_path)
+
+    assert result.violations == []
+    assert result.unexpected == {}
+    assert result.lost == result.unknown == 0
+    assert result.backwards == []
+    assert result.acknowledged > 0
+    assert result.reloads == RELOADS
+
+
+def test_no_write_is_in_doubt_when_all_end_under_load(tmp_path: Path) -> None:
+    result = run(Race("sqlite", clients=20, resources=20, seconds=6.0, delay_seconds=0.05, workers=2, fate=Fate.END), tmp_path)
+
+    assert result.violations == []
+    assert result.unexpected == {}
+    assert result.lost == result.unknown == 0
+    assert result.acknowledged > 0
+    # They did meet the end.
+    assert result.seconds < 6.0
 
 
 def test_the_same_race_around_noclobber_loses_updates(tmp_path: Path) -> None:

@@ -54,6 +54,9 @@ class Wire:
             self._streams = None
 
     async def _connect(self) -> None:
+        if self._streams is not None and self._streams[0].at_eof():
+            # The server has closed what was idle: no request is sent there.
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
 

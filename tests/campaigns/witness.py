@@ -39,7 +39,8 @@ class Told(NamedTuple):
 class Testimony:
     """What all clients of a campaign have to say. What comes that may not come is counted in `unexpected`.
 
-    `reads_may` and `writes_may` are the statuses that may come besides 200 and 2xx; `told` counts the answers to writes by status.
+    `reads_may` and `writes_may` are the statuses that may come besides 200 and 2xx; `told` counts the answers to writes by status,
+    `turned_away` connections that nobody took. Once it `is_over`, nobody has to go on.
     """
 
     reads_may: Collection[int | str] = ()
@@ -47,6 +48,8 @@ class Testimony:
     history: History = field(default_factory=History)
     unexpected: Counter[str] = field(default_factory=Counter)
     told: Counter[int | str] = field(default_factory=Counter)
+    turned_away: int = 0
+    is_over: bool = False
 
     def note_read(self, status: int | str) -> None:
         """Count what came of a look, other than 200, if it may not come."""
@@ -75,7 +78,11 @@ class Witness:
     async def look(self, wire: Wire, resource: str) -> Seen | None:
         """Read resource; NOTHING where it was deleted, None where nothing could be seen."""
         began = time.monotonic()
-        answer = await _ask(wire, "GET", _url(resource))
+        try:
+            answer = await _ask(wire, "GET", _url(resource))
+        except ConnectionRefusedError:
+            self._testimony.turned_away += 1
+            return None
         status: int | str = answer.status if answer else LOST
         if answer is None or answer.status not in (200, 404):
             self._testimony.note_read(status)
@@ -106,7 +113,11 @@ class Witness:
         elif seen.value == ABSENT:
             fields["If-None-Match"] = "*"
         body = None if method == "DELETE" else json.dumps({**(document or {}), "write": value}).encode()
-        answer = await _ask(wire, method, _url(resource), fields, body)
+        try:
+            answer = await _ask(wire, method, _url(resource), fields, body)
+        except ConnectionRefusedError:
+            self._testimony.turned_away += 1
+            return Told(Outcome.BUSY, "")
         status: int | str = answer.status if answer else LOST
         self._testimony.told[status] += 1
         if answer is None or not 200 <= answer.status < 300:
@@ -140,8 +151,10 @@ def _named(resource: str, seen: Seen) -> str:
 
 
 async def _ask(wire: Wire, method: str, path: str, fields: dict[str, str] | None = None, body: bytes | None = None) -> Answer | None:
-    """None: the connection was lost on the way."""
+    """None: the connection was lost on the way. ConnectionRefusedError: there was none."""
     try:
         return await wire.ask(method, path, fields, body)
+    except ConnectionRefusedError:
+        raise
     except (OSError, EOFError):
         return None
