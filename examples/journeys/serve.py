@@ -129,7 +129,7 @@ def start(options: argparse.Namespace, services: list[Service]) -> None:
     say(f"starting noclobber on {HOST}:{options.port}, admin on {HOST}:{options.admin_port}")
     noclobber = str(Path(sys.executable).with_name("noclobber"))
     listeners = ["--listen", f"{HOST}:{options.port}", "--admin", f"{HOST}:{options.admin_port}"]
-    around = ["--upstream", f"http://{HOST}:{options.backend_port}", "--store", "sqlite:///.dev/journeys.db"]
+    around = ["--upstream", f"http://{HOST}:{options.backend_port}", "--store", "sqlite:///.dev/journeys.db", "--workers", "1"]
     services.append(Service("noclobber", [noclobber, "run", "--config", "config.toml", *listeners, *around]))
     services[-1].wait_ready(options.admin_port, "/readyz")
 

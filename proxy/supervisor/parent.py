@@ -37,6 +37,8 @@ TICK_SECONDS = 1.0
 HUNG_SECONDS = 30.0
 """A worker that does not report for so long is killed: its leases end by themselves, and others can go on."""
 ADMIN_HEAD_SECONDS = 15.0
+ADMIN_END_SECONDS = 1.0
+"""How long operators who listen may hold up the end. Never 0, which aiohttp takes for no limit."""
 
 
 def supervise(config: Config, source: Source, watches: bool) -> int:
@@ -140,7 +142,7 @@ class Parent:
             begin = loop.create_unix_server if lane.slot is None else loop.create_server
             listener = await begin(server, sock=lane.socket, backlog=BACKLOG)
             self._stack.callback(listener.close)
-        self._stack.push_async_callback(server.shutdown, 0.0)
+        self._stack.push_async_callback(server.shutdown, ADMIN_END_SECONDS)
 
     async def _watch_over(self) -> None:
         """See that no worker hangs, and tell systemd that we do not."""
