@@ -1,5 +1,7 @@
 // The admin API: the only source of everything shown here. The token is kept in this module's memory and nowhere else.
 
+import { timeOfDay } from "./format.js";
+
 const BASE = new URL("api/v1/", document.baseURI);
 const PATIENCE_MILLISECONDS = 8000;
 let token = "";
@@ -91,6 +93,7 @@ const HINTS = {
   503: "noclobber cannot do it now.",
 };
 
-function inWords(status, { title, detail }) {
-  return detail || title || HINTS[status] || `noclobber answered with status ${status}.`;
+function inWords(status, { title, detail, until_at: until }) {
+  const words = detail || title || HINTS[status] || `noclobber answered with status ${status}.`;
+  return until ? `${words} Not before ${timeOfDay(new Date(until))}.` : words;
 }

@@ -25,7 +25,7 @@ class Chart {
   }
 
   #options() {
-    const axis = { stroke: () => colour(this.axis), font: "11px system-ui, sans-serif", ticks: { show: false }, gap: 4 };
+    const axis = { stroke: () => colour(this.axis), font: `11px ${getComputedStyle(this.plot).fontFamily}`, ticks: { show: false }, gap: 4 };
     return {
       width: this.plot.clientWidth || 300,
       height: HEIGHT,

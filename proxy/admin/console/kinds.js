@@ -7,13 +7,14 @@ export const KINDS = {
   missing: ["missing", "refused", "The write named no version, and this route demands one. It was refused."],
   exists: ["exists", "refused", "The write was to create something that already existed. It was refused."],
   gone: ["gone", "refused", "The write was based on something that no longer exists. It was refused."],
-  dialect: ["dialect", "refused", "The write was refused in the words of the route's dialect."],
   "unknown-outcome": ["unknown", "bad", "The backend gave no answer: nobody can say whether the write was applied."],
   "out-of-band": ["out of band", "odd", "The resource was changed around noclobber."],
   "blind-overwrite": ["blind", "odd", "A write without a version replaced what stood there."],
   override: ["override", "odd", "The client gave a reason to overwrite whatever stood there, and was allowed to."],
   "override-refused": ["no override", "refused", "The client wanted to overwrite whatever stood there, and may not."],
   "forced-after-conflict": ["forced", "bad", "Who had just been refused wrote again without a version: the update of someone else was replaced."],
+  forgotten: ["forgotten", "calm", "An operator had the record forgotten."],
+  "marked-unknown": ["marked", "calm", "An operator had the record marked unknown."],
 };
 
 /** State of a record -> how grave it is. What it means, the API says itself. */

@@ -57,6 +57,9 @@ export const refused = ({ mode, totals }) => (mode === "observe" ? totals.would_
 /** The sum of an object's values. */
 export const sum = (counts) => Object.values(counts ?? {}).reduce((total, value) => total + value, 0);
 
+/** How much of the window we have been looking on, in minutes. */
+export const watchedMinutes = () => Math.max(1, Math.round((live.samples.at(-1).at - live.samples[0].at) / 60));
+
 /** By how much a counter grew over the window. What went back was begun anew, and counts from there. */
 export function growth(name) {
   let grown = 0;

@@ -11,23 +11,23 @@ const ACTIONS = {
   forget: {
     title: "Forget this record?",
     verb: "Forget it",
-    done: "The record is forgotten.",
+    done: "The record is forgotten: no version is remembered.",
     points: [
-      "What noclobber has stored for this resource is removed: its version, and who wrote last.",
-      "The next write is held against what the backend shows at that moment.",
-      "Clients that have read the resource may have to read it again before they can write.",
-      "It is refused while a write is in flight or its outcome is waited for.",
+      "The version that noclobber remembers of this resource is dropped. The next write is judged by what the backend shows alone.",
+      "On a route that counts versions, who has read it is refused once, and has to read it again.",
+      "It is meant for a resource that was changed around noclobber, on a route that trusts its store.",
+      "While a write is under way, or may still be applied, it is refused.",
     ],
   },
   "mark-unknown": {
-    title: "Mark its outcome as unknown?",
+    title: "Mark its outcome unknown?",
     verb: "Mark unknown",
-    done: "The record is marked as unknown.",
+    done: "The record is marked unknown.",
     points: [
-      "noclobber no longer trusts what it has stored for this resource.",
-      "Writes to it wait until the apply delay has passed; meanwhile they get 503 with Retry-After.",
-      "Then the first write is held against what the backend shows.",
-      "Use it when you know that the backend was changed in a way noclobber cannot see, or that a write went astray.",
+      "The next write first waits until nothing that was sent before can be applied any more (the apply delay), then looks at what stands.",
+      "Meanwhile writes get 503 with Retry-After. Reads go on.",
+      "It is meant for a resource that somebody may just be changing in the backend itself.",
+      "While a write is under way, it is refused.",
     ],
   },
 };
@@ -131,7 +131,7 @@ export function until(at) {
 
 async function act(name) {
   const action = ACTIONS[name];
-  const { url } = shown;
+  const { url, method } = shown;
   const tell = (text, kind) => say(text, kind, "action-said");
   tell("");
   if (!(await confirm({ ...action, subject: url }))) return;
@@ -140,12 +140,12 @@ async function act(name) {
     return;
   }
   try {
-    await post(`resource/${name}`, { url });
+    await post(`resource/${name}`, { url, method });
   } catch (error) {
     tell(`Nothing was changed. ${error.words ?? error}`, "problem");
     return;
   }
-  if (await look(url, shown.method)) tell(action.done, "success");
+  if (await look(url, method)) tell(action.done, "success");
 }
 
 /** Say what came of a look-up, or of an action: each beside what was pressed. */

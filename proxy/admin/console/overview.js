@@ -2,7 +2,7 @@
 import { byId, make, put, Table } from "./dom.js";
 import { compact, count, counted, digest, duration, moment } from "./format.js";
 import { kindLabel, stateLabel } from "./kinds.js";
-import { growth, live, refused, sum } from "./live.js";
+import { growth, live, refused, sum, watchedMinutes } from "./live.js";
 import { lookupLink, until } from "./lookup.js";
 
 const tables = {};
@@ -48,7 +48,7 @@ export function showOverview() {
   const observes = status.mode === "observe";
   put(byId("prevented"), count(observes ? totals.would_refuse : totals.prevented));
   put(byId("prevented-title"), observes ? "Writes that would be refused" : "Lost updates prevented");
-  put(byId("prevented-recent"), `${count(growth(observes ? "refused" : "prevented"))} in the last minutes`);
+  put(byId("prevented-recent"), `${count(growth(observes ? "refused" : "prevented"))} in the last ${watchedMinutes()} min`);
   put(byId("prevented-share"), share(refused(status), totals.writes));
   put(byId("refused-title"), observes ? "Would be refused" : "Refused");
   showKinds(totals.conflicts);
@@ -92,14 +92,13 @@ function showKinds(conflicts) {
   list.hidden = kinds.length === 0;
   byId("kinds-empty").hidden = kinds.length > 0;
   kinds.forEach(([kind, number], index) => {
-    const row = list.children[index] ?? list.appendChild(make("li", {}, make("span"), make("meter", { min: 0, max: 1 }), make("b")));
+    const row = list.children[index] ?? list.appendChild(make("li", {}, make("span"), make("i", { "aria-hidden": "true" }, make("i")), make("b")));
     const [name, bar, value] = row.children;
     if (row.dataset.kind !== kind) {
       row.dataset.kind = kind;
       name.replaceChildren(kindLabel(kind));
-      bar.setAttribute("aria-label", `Part of ${kind} in all conflicts`);
     }
-    bar.value = all ? number / all : 0;
+    bar.firstChild.style.width = `${all ? (100 * number) / all : 0}%`;
     put(value, count(number));
   });
   while (list.children.length > kinds.length) list.lastElementChild.remove();
