@@ -29,6 +29,7 @@ COMMANDS = (
     "race",
     "routes",
     "rss",
+    "screenshots",
     "simulate",
     "site",
     "sizing",

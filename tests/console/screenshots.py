@@ -79,7 +79,7 @@ def demo(directory: Path) -> Iterator[tuple[Noclobber, int, list[str]]]:
             ask(journeys_port, "POST", "/api/journeys", {"name": f"Draft {number}"})
         config = directory / "config.toml"
         config.write_text(CONFIG.format(jobs_port=jobs_port))
-        settings = {"SERVER__ADMIN_TOKEN": TOKEN, "LOG__CONFLICTS": "off"}
+        settings = {"SERVER__ADMIN_TOKEN": TOKEN, "LOG__CONFLICTS": "off", "SERVER__WORKERS": "2"}
         store = f"sqlite:///{directory}/noclobber.db"
         noclobber = stack.enter_context(Noclobber(journeys_port, store, directory / "log", config=config, settings=settings))
         noclobber.wait_until_ready()
@@ -100,7 +100,7 @@ def edit(editor: Editor, paths: list[str], chance: random.Random, over: threadin
     fate = chance.random()
     if fate < 0.06:
         tag = None
-    if fate > 0.97:
+    if fate > 0.99:
         ask(editor.port, "PUT", path, {"name": "new"}, if_none_match="*", authorization=f"Bearer {editor.name}")
         return
     refused = editor.save(tag, f"{editor.name} {chance.random()}", path).status in (409, 412)

@@ -38,6 +38,7 @@ def dialogs(page: Page) -> Iterator[str]:
 def test_no_view_has_a_grave_mistake_or_is_wider_than_the_screen(browser: Browser, noclobber: Noclobber, width: int, theme: Theme) -> None:
     with opened(browser, noclobber.admin_port, width=width, theme=theme) as (page, _):
         page.wait_for_selector("#feed-brief tbody tr")
+        page.wait_for_selector("#hottest tbody tr")
         found: dict[str, list[str]] = {}
         for view in VIEWS:
             page.click(f"#views a[href='#{view}']")

@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
@@ -157,8 +158,10 @@ def test_it_connects_again_by_itself(browser: Browser, tmp_path: Path, backend_p
     admin_port, port = free_port(), free_port()
     command = [sys.executable, "-m", "proxy", "run", "--upstream", f"http://127.0.0.1:{backend_port}"]
     command += ["--store", f"sqlite:///{tmp_path}/noclobber.db", "--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin_port}"]
-    environment = {f"NOCLOBBER__PROTOCOL__{key}": value for key, value in PROTOCOL.items()}
-    with Child(command, tmp_path / "first", environment) as first:
+    environment = {f"NOCLOBBER__PROTOCOL__{key}": value for key, value in PROTOCOL.items()} | {"NOCLOBBER__SERVER__WORKERS": "1"}
+    # Neither ends before the page is closed: that would be an error of the page's.
+    with ExitStack() as stack:
+        first = stack.enter_context(Child(command, tmp_path / "first", environment))
         first.wait_for_port(admin_port)
         with opened(browser, admin_port) as (page, account):
             collide(port)
@@ -167,14 +170,14 @@ def test_it_connects_again_by_itself(browser: Browser, tmp_path: Path, backend_p
             expect(page.locator("#trouble")).to_be_visible()
             expect(page.locator("#state")).to_have_text("No connection")
             assert "What is shown is of" in page.inner_text("#trouble")
-            with Child(command, tmp_path / "second", environment) as second:
-                second.wait_for_port(admin_port)
-                expect(page.locator("#state")).to_have_text("Ready")
-                expect(page.locator("#view-overview .stream")).to_have_text("Live")
-                collide(port, "ben", "ana")
-                expect(page.locator(FEED)).to_have_count(2)
-                assert page.is_hidden("#trouble")
+            second = stack.enter_context(Child(command, tmp_path / "second", environment))
+            second.wait_for_port(admin_port)
+            expect(page.locator("#state")).to_have_text("Ready")
+            expect(page.locator("#view-overview .stream")).to_have_text("Live")
+            collide(port, "ben", "ana")
+            expect(page.locator(FEED)).to_have_count(2)
+            assert page.is_hidden("#trouble")
             # What was tried while nobody was there.
             assert account.errors
-            assert all("net::ERR" in error for error in account.errors)
+            assert [error for error in account.errors if not error.startswith("Failed to load resource: ")] == []
             account.errors.clear()

@@ -48,7 +48,7 @@ export function showOverview() {
   const observes = status.mode === "observe";
   put(byId("prevented"), count(observes ? totals.would_refuse : totals.prevented));
   put(byId("prevented-title"), observes ? "Writes that would be refused" : "Lost updates prevented");
-  put(byId("prevented-recent"), `${count(growth(observes ? "refused" : "prevented"))} in the last ${watchedMinutes()} min`);
+  put(byId("prevented-recent"), `${count(growth(observes ? "refused" : "prevented"))} in ${window()}`);
   put(byId("prevented-share"), share(refused(status), totals.writes));
   put(byId("refused-title"), observes ? "Would be refused" : "Refused");
   showKinds(totals.conflicts);
@@ -66,7 +66,7 @@ export function showOverview() {
     doubt: [count(status.in_doubt), status.in_doubt > 0],
     unknown: [compact(totals.unknown), totals.unknown > 0],
     unprotected: [compact(totals.unprotected)],
-    forced: [compact(totals.forced)],
+    forced: [compact(totals.forced_after_conflict)],
     "out-of-band": [compact(totals.out_of_band)],
     overhead: [duration(latency.overhead_p50_seconds ?? Number.NaN)],
     "overhead-high": [duration(latency.overhead_p99_seconds ?? Number.NaN)],
@@ -76,6 +76,12 @@ export function showOverview() {
     put(place, text);
     place.classList.toggle("alarm", Boolean(isAlarm));
   }
+}
+
+/** The time in which we have counted along. */
+function window() {
+  const minutes = watchedMinutes();
+  return minutes === 1 ? "the last minute" : `the last ${minutes} minutes`;
 }
 
 function share(part, whole) {

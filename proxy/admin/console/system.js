@@ -128,7 +128,7 @@ export function showSystem() {
     ["Upstream p99", milliseconds(latency.upstream_p99_seconds)],
     ["Answered with 5xx", compact(status.totals.errors)],
     ["Retries recognised", compact(status.totals.own_writes)],
-    ["Forced after a conflict", compact(status.totals.forced_after_conflict)],
+    ["Forced writes", compact(status.totals.forced)],
   ]);
   describe(byId("configuration"), [
     ["Version", status.version],
