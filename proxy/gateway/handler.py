@@ -9,9 +9,9 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from time import perf_counter
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.http import HttpVersion10
@@ -26,7 +26,7 @@ from .exchange import Exchange
 from .limits import Refusal, Refuse, uncounted
 from .reading import Reading
 from .refusing import backend_failed, refuse
-from .reply import Reply, problem, send
+from .reply import Reply, problem, send, short_message
 from .rules import ScimRole
 from .scim import Bulk, with_versions_supported
 from .tasks import Tasks
@@ -43,18 +43,26 @@ _KEEP_ALIVE_10 = b"Connection: keep-alive\r\n"
 
 
 class Sent:
-    """What aiohttp is given in place of a response: everything has been written by then."""
+    """What aiohttp is given in place of a response: everything has been written by then, so what it waits for is over."""
 
     __slots__ = ("keep_alive",)
 
     def __init__(self, keep_alive: bool) -> None:
         self.keep_alive = keep_alive
 
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Do nothing: the head has been written."""
+    def __await__(self) -> Generator[Any, Any, None]:
+        return iter(())  # type: ignore[return-value] # `await` is content with an iterator, and this one is cheaper than a coroutine
 
-    async def write_eof(self) -> None:
+    def prepare(self, request: web.BaseRequest) -> Awaitable[None]:
+        """Do nothing: the head has been written."""
+        return self
+
+    def write_eof(self) -> Awaitable[None]:
         """Do nothing: the body has been written."""
+        return self
+
+
+_KEEPS, _ENDS = cast(web.StreamResponse, Sent(True)), cast(web.StreamResponse, Sent(False))
 
 
 class Hurrying(Protocol):
@@ -131,7 +139,13 @@ class Handler:
                     self._writing.accounts.outside(exchange, routed.metrics)
                 if reply.is_own:
                     self._grants.complete(exchange, reply)
-            return cast(web.StreamResponse, Sent(await self._send(request, reply, keeps, request_id)))
+            keeps, hop = self._complete(request, reply, keeps, request_id)
+            short = short_message(reply, hop) if not isinstance(reply, Opened) else None
+            if short is None:
+                keeps = await self._send(request, reply, keeps, hop)
+            else:
+                _write(request, short)
+            return _KEEPS if keeps else _ENDS
         finally:
             self.in_flight -= 1
             if reply is not None:
@@ -200,8 +214,8 @@ class Handler:
         self._refuse(Refusal.IN_FLIGHT)
         return problem(Problem.OVERLOADED, "Too many requests are being served.", b"")
 
-    async def _send(self, request: web.BaseRequest, reply: Reply, keeps: bool, request_id: bytes) -> bool:
-        """Write the reply; False when the connection must not be used again."""
+    def _complete(self, request: web.BaseRequest, reply: Reply, keeps: bool, request_id: bytes) -> tuple[bool, bytes]:
+        """Say whether the connection is to be used again, and the lines that this hop adds to the reply."""
         old = request.version == HttpVersion10
         if self.is_draining or (old and not reply.has_own_length()):
             keeps = False
@@ -209,23 +223,27 @@ class Handler:
         if not request.content.is_eof():
             # Refused before its body was read: the client may or may not send it now.
             keeps = False
-        connection = CLOSE if not keeps else _KEEP_ALIVE_10 if old else b""
+        connection = b"" if isinstance(reply, Opened) else CLOSE if not keeps else _KEEP_ALIVE_10 if old else b""
         if request.method == "HEAD":
             reply.withhold_body()
-        id_line, ids = b"", self._arrivals.ids
-        if ids is not None:
-            id_line, reply.lines = ids.line(request_id), ids.without(reply.lines)
+        ids = self._arrivals.ids
+        if ids is None:
+            return keeps, connection
+        reply.lines = ids.without(reply.lines)
+        return keeps, ids.line(request_id) + connection
+
+    async def _send(self, request: web.BaseRequest, reply: Reply, keeps: bool, hop: bytes) -> bool:
+        """Write the reply; False when the connection must not be used again."""
         try:
+            await send(reply, request.writer, hop)
             if isinstance(reply, Opened):
-                await send(reply, request.writer, id_line)
                 await pump(reply, request, request.writer)
                 return False
-            await send(reply, request.writer, id_line + connection)
         except (OriginError, OSError) as cut:
             # The client must not take a part for the whole: its connection is cut as ours was.
             transport = request.transport
             if transport is not None:
-                if old and not reply.has_own_length():
+                if not reply.may_chunk and not reply.has_own_length():
                     # Such a body ends where the connection does: only a reset tells a cut from its end.
                     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
                 transport.abort()
@@ -282,3 +300,12 @@ class Handler:
         client = cast(HasPeer, request.protocol).peer.address
         figures = Figures(*times, 0 if trips is None else trips.count, request.writer.output_size, client, request_id)
         self._log.write((request.method, route, status, verdict, outcome), path, time.time(), figures)
+
+
+def _write(request: web.BaseRequest, data: bytes) -> None:
+    """Write what is short, and tell aiohttp, which must not put an error behind it."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError("the client is gone")
+    transport.write(data)
+    request.writer.output_size += len(data)

@@ -128,13 +128,23 @@ class Reading:
         if digest is None:
             return self._answer_untagged(exchange, answer, fields, b"", asked)
         if answer.content_length is not None and answer.content_length <= self._representations.hold_limits.memory_bytes:
-            content = await self._read_small(exchange, answer)
-            digest.add(content)
-            return await self._answer_tagged(exchange, answer, fields, digest, content)
-        spool = await self._representations.hold(exchange, answer, digest)
-        if spool.size_bytes > self._representations.max_tagged_bytes:
-            return self._answer_untagged(exchange, answer, fields, spool, asked)
-        return await self._answer_tagged(exchange, answer, fields, digest, spool)
+            arrived = answer.arrived()
+            content: bytes | Spool = await self._read_small(exchange, answer, digest) if arrived is None else arrived
+            if arrived is not None:
+                digest.add(arrived)
+            size = answer.content_length
+        else:
+            content = await self._representations.hold(exchange, answer, digest)
+            size = content.size_bytes
+            if size > self._representations.max_tagged_bytes:
+                return self._answer_untagged(exchange, answer, fields, content, asked)
+        # Of octets it is there at once, and most are: no coroutine for those.
+        tag = digest.tag() if digest.is_of_octets else await tag_of(digest, size)
+        self._representations.tell(exchange, tag, content)
+        changed = None
+        if tag is not None and has_place(exchange, fields):
+            changed = await self._answer_changed(exchange, answer, fields, tag, content)
+        return changed or self._answer_held(exchange, answer, fields, tag, content, digest)
 
     async def _answer_counted(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
         """Answer under the label that stood before. A range is not cut: an older label may be on a newer body."""
@@ -174,15 +184,13 @@ class Reading:
             changed = await self._answer_changed(exchange, answer, fields, tag, held)
         return changed or self._answer_untagged(exchange, answer, fields, held, asked, tag)
 
-    async def _read_small(self, exchange: Exchange, answer: OriginAnswer) -> bytes:
-        arrived = answer.arrived()
-        if arrived is not None:
-            return arrived
+    async def _read_small(self, exchange: Exchange, answer: OriginAnswer, digest: Digest) -> bytes:
         started = perf_counter()
         content = await answer.read()
         while piece := await answer.read():
             content += piece
         exchange.upstream_seconds += perf_counter() - started
+        digest.add(content)
         return content
 
     def _relay(self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, asked: bytes) -> Reply:
@@ -224,19 +232,6 @@ class Reading:
         if asked != b"HEAD":
             answer.abandon()
         return refused or Reply(answer.status, answer.reason, fields.passing, Unsent(answer.content_length), fields.date)
-
-    async def _answer_tagged(
-        self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, digest: Digest, content: bytes | Spool
-    ) -> Reply:
-        """Answer with what is held, its version written into it where the route's clients look for it there."""
-        # Of octets it is there at once, and most are: no coroutine for those.
-        size = len(content) if isinstance(content, bytes) else content.size_bytes
-        tag = digest.tag() if digest.is_of_octets else await tag_of(digest, size)
-        changed = None
-        self._representations.tell(exchange, tag, content)
-        if tag is not None and has_place(exchange, fields):
-            changed = await self._answer_changed(exchange, answer, fields, tag, content)
-        return changed or self._answer_held(exchange, answer, fields, tag, content, digest)
 
     async def _answer_changed(
         self, exchange: Exchange, answer: OriginAnswer, fields: AnswerFields, tag: EntityTag, content: bytes | Spool

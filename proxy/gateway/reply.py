@@ -17,6 +17,8 @@ from ..origin.port import OriginAnswer
 from .spool import Spool
 
 RETRY_AFTER_SECONDS = 1
+SHORT_BYTES = 64 * 1024
+"""A body up to this size is written without waiting for the client. It is what aiohttp's writer takes before it waits."""
 _CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -127,6 +129,14 @@ def _head(reply: Reply, hop: bytes) -> bytes:
 def message(reply: Reply, body: bytes, hop: bytes) -> bytes:
     """A whole answer with body, in one piece. `hop` as in `send`."""
     return b"%bContent-Length: %d\r\n\r\n%b" % (_head(reply, hop), len(body), body)
+
+
+def short_message(reply: Reply, hop: bytes) -> bytes | None:
+    """A whole answer in one piece, where it is so short that a client may be slow to take it; else None."""
+    body = reply.body
+    if body is None:
+        return _head(reply, hop) + b"\r\n"
+    return message(reply, body, hop) if isinstance(body, bytes) and len(body) <= SHORT_BYTES and not reply.trailers else None
 
 
 async def send(reply: Reply, writer: Writer, hop: bytes) -> None:

@@ -140,9 +140,10 @@ class Representations:
         body: bytes | None = None,
     ) -> OriginAnswer:
         """Ask the backend, and put the time that took down to it. `target` empty: the request's own."""
+        request = OriginRequest(method, target or exchange.target.forwarded, lines, body)
         started = perf_counter()
         try:
-            return await self.origin_of(exchange).fetch(OriginRequest(method, target or exchange.target.forwarded, lines, body), interim)
+            return await (exchange.origin or self.origin).fetch(request, interim)
         finally:
             exchange.upstream_seconds += perf_counter() - started
 

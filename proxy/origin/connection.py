@@ -67,6 +67,7 @@ class Connection(Reception):
     _wire: Wire
 
     def __init__(self, home: Home, options: OriginOptions, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
         self._home = home
         self._options = options
         self._loop = loop

@@ -21,17 +21,21 @@ _buffer = _Buffer()
 
 
 class Reception(asyncio.BufferedProtocol):
-    """Call `data_received` with RECEIVE_BYTES at most."""
+    """Call `data_received` with RECEIVE_BYTES at most. To be made on the thread of its loop."""
 
-    __slots__ = ()
+    __slots__ = ("_view",)
+
+    def __init__(self) -> None:
+        # Kept, because looking up what belongs to a thread costs more than the call.
+        self._view = _buffer.view
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the loop is to put what has come."""
-        return _buffer.view
+        return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Pass on what it put there; a copy, because the next read overwrites it."""
-        self.data_received(bytes(_buffer.view[:nbytes]))
+        self.data_received(self._view[:nbytes].tobytes())
 
     def data_received(self, data: bytes) -> None:
         """Take in what has come."""
