@@ -7,6 +7,7 @@ grammar does not ask for that, and a date that is dropped takes its condition wi
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
@@ -36,12 +37,18 @@ def parse_http_date(value: bytes, now: float) -> float | None:
     `now` only serves the two-digit years of RFC 850: the latest such year that is not more than 50 years ahead of it is meant. A leap
     second counts as the second that follows it.
     """
-    if found := _IMF_FIXDATE.fullmatch(value) or _ASCTIME_DATE.fullmatch(value):
-        return _seconds(int(found["year"]), _within_year(found))
-    if found := _RFC850_DATE.fullmatch(value):
+    date = _full_date(value)
+    if date is None and (found := _RFC850_DATE.fullmatch(value)):
         within = _within_year(found)
         return _seconds(_full_year(int(found["year"]), within, now), within)
-    return None
+    return date
+
+
+@lru_cache(maxsize=256)
+def _full_date(value: bytes) -> float | None:
+    """Read a date with all of its year. Remembered: within a second every answer of a backend has the same one."""
+    found = _IMF_FIXDATE.fullmatch(value) or _ASCTIME_DATE.fullmatch(value)
+    return None if found is None else _seconds(int(found["year"]), _within_year(found))
 
 
 def format_http_date(seconds: float) -> bytes:

@@ -122,7 +122,8 @@ def is_named(tags: TagList | None, version: Version) -> bool:
     if not isinstance(tags, tuple):
         return False
     opaque = undisproved(version).encode("latin-1")
-    return any(not tag.weak and state_of(tag.opaque) == opaque for tag in tags)
+    # A version is a state already, so a tag that is the same is its own state.
+    return any(not tag.weak and (tag.opaque == opaque or state_of(tag.opaque) == opaque) for tag in tags)
 
 
 def may_be_named(tags: TagList | None, version: Version) -> bool:

@@ -45,6 +45,8 @@ from .would import count_unprotected, let_pass, look_for_blindness, observes
 
 _logger = logging.getLogger("noclobber")
 _NO_STORE = b"Cache-Control: no-store\r\n"
+# Looked up once: a member's name and value are properties.
+_APPLIED, _UNKNOWN, _PROCEED = Outcome.APPLIED.value, Outcome.UNKNOWN.value, Verdict.PROCEED.name.lower()
 
 
 class Attempt:
@@ -87,7 +89,7 @@ class Attempt:
         except BaseException as stopped:
             # First, as the telling may be stopped in its turn: what may have been sent is never called unsent.
             if self._may_be_sent:
-                self._exchange.outcome = Outcome.UNKNOWN.value
+                self._exchange.outcome = _UNKNOWN
             if not self._is_told:
                 await self._tell(Kind.MARK if self._may_be_sent or self._in_doubt else Kind.ABORT)
             if not self._may_be_sent or not isinstance(stopped, Exception):
@@ -122,7 +124,7 @@ class Attempt:
         elif observes(exchange) and exchange.waived is None:
             sighting, self._overwritten = await look_for_blindness(exchange, self._representations, self._lease.version, self._counting)
         elif exchange.names_a_state:
-            exchange.verdict = Verdict.PROCEED.name.lower()
+            exchange.verdict = _PROCEED
         if self._in_doubt:
             try:
                 answer = await lease.confirm(Kind.PROCEED, self._version_to_confirm(sighting))
@@ -265,7 +267,7 @@ class Attempt:
         return refuse(self._exchange, Problem.OUTCOME_UNKNOWN, detail)
 
     async def _mark(self) -> None:
-        self._exchange.outcome = Outcome.UNKNOWN.value
+        self._exchange.outcome = _UNKNOWN
         self._metrics.unknown_outcomes.inc()
         await self._tell(Kind.MARK)
 
@@ -273,7 +275,7 @@ class Attempt:
 
     async def _commit(self, heard: Heard, sighting: Sighting | None) -> Reply:
         exchange = self._exchange
-        exchange.outcome = Outcome.APPLIED.value
+        exchange.outcome = _APPLIED
         tag: EntityTag | None = None
         content: bytes | None = None
         if heard.is_whole:

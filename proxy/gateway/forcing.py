@@ -13,6 +13,7 @@ from .reply import Reply
 from .representation import Representations
 from .would import observes
 
+_APPLIED, _UNKNOWN = Outcome.APPLIED.value, Outcome.UNKNOWN.value
 ANYONE = "*"
 FORCED_SECONDS = 600.0
 """How long after its own conflict a principal's unconditional write of the same resource counts as forced by that."""
@@ -51,7 +52,7 @@ def set_aside(exchange: Exchange) -> None:
 
 def account(exchange: Exchange, representations: Representations, metrics: RouteMetrics) -> None:
     """Count what was forced, and remember who has met a conflict, so that it shows when the same one forces its way next."""
-    if exchange.outcome == Outcome.UNKNOWN.value:
+    if exchange.outcome == _UNKNOWN:
         exchange.note(IncidentKind.UNKNOWN_OUTCOME)
     if exchange.incidents:
         _time_losing_reads(exchange, representations, metrics)
@@ -62,7 +63,7 @@ def account(exchange: Exchange, representations: Representations, metrics: Route
         if who := principal_digest(exchange, representations.salt):
             history.refuse(who, exchange.key)
         return
-    if exchange.outcome != Outcome.APPLIED.value or exchange.names_a_state or makes_member(exchange):
+    if exchange.outcome != _APPLIED or exchange.names_a_state or makes_member(exchange):
         return
     if exchange.reason:
         metrics.count_forced("override")

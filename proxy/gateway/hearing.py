@@ -22,6 +22,10 @@ class Heard:
 
     async def listen(self, limits: SpoolLimits) -> None:
         """Take the content in. Where it is cut, what had come is kept: the head alone says what became of the write."""
+        arrived = self.answer.arrived()
+        if arrived is not None:
+            self.content, self.is_whole = arrived, True
+            return
         spool: Spool | None = None
         try:
             while piece := await self.answer.read():

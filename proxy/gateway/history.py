@@ -30,9 +30,10 @@ class Generations(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Remember value under key."""
-        self._new[key] = value
-        if len(self._new) >= self._most:
-            self._old, self._new = self._new, {}
+        new = self._new
+        new[key] = value
+        if len(new) >= self._most:
+            self._old, self._new = new, {}
 
     def get(self, key: K) -> V | None:
         """What is remembered under key; None: nothing is, or not any more."""

@@ -50,12 +50,12 @@ class LastingHandler(web.RequestHandler):
         """Whether the client has half-closed."""
         return self._has_said_all
 
-    async def start(self) -> None:
+    def start(self) -> Coroutine[Any, Any, None]:
         """Serve the requests of this connection, one after the other."""
         # From 3.12 on aiohttp does not ask the loop for a task, but makes one that begins at once.
         if sys.version_info < (3, 12):
             self._loop = cast(asyncio.AbstractEventLoop, _InPlace(self._loop))
-        await super().start()
+        return super().start()
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Say nothing of a body that turns out, once its request has been answered, to be framed wrongly: that is the client's fault."""

@@ -31,6 +31,7 @@ from ..core.record import NOT_KNOWN, Snapshot, State, Swapped, Version
 from ..core.write import step
 from ..errors import StoreError, StoreUnavailable
 from ..store.port import Store, StoreKey
+from .alarm import Alarm
 from .doubts import Doubts
 from .heat import Heat
 from .points import AFTER, BEFORE, Faults
@@ -61,7 +62,6 @@ class Lease:
     __slots__ = (
         "_leases",
         "_on_move",
-        "_renewal",
         "_task",
         "_until",
         "age_seconds",
@@ -147,7 +147,7 @@ class Lease:
 
     async def stop_renewing(self) -> None:
         """End the renewals, and wait for one that is under way: two events of one owner never race."""
-        self._renewal.cancel()
+        self._leases.renewals.drop(self)
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -158,10 +158,10 @@ class Lease:
         return answer
 
     def _schedule_renewal(self) -> None:
-        pause = self._leases.times.lease_seconds / 3
-        self._renewal = self._leases.loop.call_later(pause, self._start_renewal)
+        self._leases.renewals.set(self)
 
-    def _start_renewal(self) -> None:
+    def start_renewal(self) -> None:
+        """Begin a renewal: a third of the lease has passed."""
         self._task = self._leases.tasks.start(self._renew())
 
     async def _renew(self) -> None:
@@ -196,8 +196,6 @@ class Leases:
         clock: Callable[[], float] = time.monotonic,
         faults: Faults | None = None,
     ) -> None:
-        # Kept, because asking for it costs a system call each time.
-        self.loop = asyncio.get_running_loop()
         self.clock = clock
         self.times = times
         self.tasks = tasks
@@ -206,6 +204,7 @@ class Leases:
         self.turns = Turns(max_waiters, clock)
         self.doubts = Doubts()
         self.heat = Heat()
+        self.renewals = Alarm(asyncio.get_running_loop(), times.lease_seconds / 3, Lease.start_renewal)
         self._remembered: dict[StoreKey, Snapshot] = {}
 
     def remembered(self, key: StoreKey) -> Snapshot | None:
@@ -282,7 +281,7 @@ class Leases:
                 standing = await self.store.load(key)
             if isinstance(standing, Swapped):
                 age = snapshot.lineage_age + max(0.0, standing.now - snapshot.now)
-                written = record._replace(lease_end=standing.now + lease_seconds)
+                written = record.ending(standing.now + lease_seconds)
                 snapshot = Snapshot(written, standing.stamp, standing.now, snapshot.lineage, age, snapshot.floor)
                 self._remember(key, snapshot)
                 return snapshot, answer

@@ -1,7 +1,7 @@
 """Principals: who is asking, as far as the fields of a request tell, and how much one of them may do at once."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
 
 from .exchange import Exchange
@@ -25,6 +25,9 @@ def principal_digest(exchange: Exchange, salt: bytes | None) -> str:
     return sha256(b"principal\0%b%b" % (salt, b"".join(lines))).hexdigest()[:DIGEST_CHARS] if lines and salt is not None else ""
 
 
+_UNCOUNTED = nullcontext(True)
+
+
 class Share:
     """Let each principal have `most` writes under way at once (0: as many as it likes). Who says nothing is not counted."""
 
@@ -32,13 +35,13 @@ class Share:
         self._most = most
         self._under_way: dict[bytes, int] = {}
 
-    @contextmanager
-    def of(self, exchange: Exchange) -> Iterator[bool]:
+    def of(self, exchange: Exchange) -> AbstractContextManager[bool]:
         """Take a place for one write, as long as the context lasts; False: there is none."""
         who = b"".join(principal(exchange)) if self._most else b""
-        if not who:
-            yield True
-            return
+        return self._place_of(who) if who else _UNCOUNTED
+
+    @contextmanager
+    def _place_of(self, who: bytes) -> Iterator[bool]:
         count = self._under_way.get(who, 0)
         if count >= self._most:
             yield False

@@ -249,8 +249,9 @@ class Representations:
 
     async def _feed(self, answer: OriginAnswer, digest: Digest | None, kept: bytearray | None) -> int | None:
         """Digest the content, keeping it only where it is asked for; its size, None when it turns out too large to be tagged."""
-        size = 0
-        while piece := await answer.read():
+        # Most is here already, and needs no waiting.
+        arrived, size = answer.arrived(), 0
+        while piece := await answer.read() if arrived is None else arrived:
             size += len(piece)
             if size > self.max_tagged_bytes:
                 return None
@@ -258,6 +259,8 @@ class Representations:
                 digest.add(piece)
             if kept is not None:
                 kept += piece
+            if arrived is not None:
+                break
         return size
 
     async def _skim(self, exchange: Exchange, fields: AnswerFields, answer: OriginAnswer) -> EntityTag | None:

@@ -110,7 +110,10 @@ class SqliteStore:
                 done = self._execute(UPDATE, (*written, expected_stamp, lineage))
             return Swapped(stamp, now) if done.rowcount == 1 else self._snapshot(key, now)
 
-        outcome = await self._patiently(swap_now)
+        try:
+            outcome = swap_now(self._now())
+        except sqlite3.Error as exc:
+            outcome = await self._again(swap_now, exc)
         if isinstance(outcome, Swapped):
             self._count_write()
         return outcome
@@ -162,23 +165,32 @@ class SqliteStore:
 
     async def _patiently(self, work: Callable[[float], T]) -> T:
         """Do work at once; again after a pause while another process has the file, until the time is up."""
+        try:
+            return work(self._now())
+        except sqlite3.Error as exc:
+            return await self._again(work, exc)
+
+    async def _again(self, work: Callable[[float], T], failure: sqlite3.Error) -> T:
+        """Do work once more, and once more, as long as it fails because another process has the file."""
         pause = 0.0
-        deadline = math.inf
-        while True:
-            if self._closed:
-                raise StoreRefused("the store is closed")
-            now = self._clock()
-            if now - self._checked >= FILE_CHECK_SECONDS:
-                self._check_file(now)
-            try:
-                return work(now)
-            except sqlite3.Error as exc:
-                waited_since = time.monotonic()
-                deadline = min(deadline, waited_since + self._timeout_seconds)
-                if not is_busy(exc) or waited_since >= deadline:
-                    raise translated(exc, self._path) from exc
+        deadline = time.monotonic() + self._timeout_seconds
+        while is_busy(failure) and time.monotonic() < deadline:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause + PAUSE_STEP_SECONDS, LAST_PAUSE_SECONDS)
+            try:
+                return work(self._now())
+            except sqlite3.Error as exc:
+                failure = exc
+        raise translated(failure, self._path) from failure
+
+    def _now(self) -> float:
+        """The time of the machine's clock at which the file is asked, which is open and still the one of its name."""
+        if self._closed:
+            raise StoreRefused("the store is closed")
+        now = self._clock()
+        if now - self._checked >= FILE_CHECK_SECONDS:
+            self._check_file(now)
+        return now
 
     def _check_file(self, now: float) -> None:
         """Refuse to go on with a file that is not the one of that name any more: a worker that starts now would use another."""

@@ -71,6 +71,7 @@ REFUSALS = {
     sqlite3.SQLITE_PERM: "access is denied",
 }
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_MACHINE_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -229,7 +230,7 @@ def _settle_lineage(connection: sqlite3.Connection, path: Path, boot_id: str, no
 
 def machine_clock() -> float:
     """Tell the seconds since the machine started, the same for all its processes. Counts on through a suspend where the system can."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime(_MACHINE_CLOCK)
 
 
 def boot_identity() -> str:
