@@ -55,10 +55,28 @@ class _Protocol:
         self.logger = logger
 
 
+class _Transport:
+    """The way to the client, to which something may be written at once."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.is_cut = False
+
+    def is_closing(self) -> bool:
+        return self.is_cut
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def abort(self) -> None:
+        self.is_cut = True
+
+
 class Request:
-    """One request, its writer and its transport in one."""
+    """One request and its writer in one."""
 
     version = HttpVersion11
+    output_size = 0
     keep_alive = True
 
     def __init__(self, method: str, path: str, fields: dict[str, str], pieces: list[bytes], logger: Logger) -> None:
@@ -70,9 +88,8 @@ class Request:
         self.body_exists = bool(pieces)
         self.content = _Content(pieces)
         self.protocol = _Protocol(logger)
-        self.writer = self.transport = self
-        self._written: list[bytes] = []
-        self._is_cut = False
+        self.writer = self
+        self.transport = _Transport()
 
     def as_request(self) -> web.BaseRequest:
         """The type by which noclobber knows it. It has everything of that which noclobber uses."""
@@ -80,17 +97,13 @@ class Request:
 
     async def write(self, chunk: bytes) -> None:
         """Take in what is sent to the client."""
-        self._written.append(chunk)
-
-    def abort(self) -> None:
-        """Cut the connection."""
-        self._is_cut = True
+        self.transport.write(chunk)
 
     def answer(self) -> Answer | None:
         """What was written. None: nothing."""
-        head, end, content = b"".join(self._written).partition(b"\r\n\r\n")
+        head, end, content = b"".join(self.transport.written).partition(b"\r\n\r\n")
         if not end:
             return None
         first, *lines = head.decode("latin-1").split("\r\n")
         fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-        return Answer(int(first.split(" ", 2)[1]), fields, content, self._is_cut)
+        return Answer(int(first.split(" ", 2)[1]), fields, content, self.transport.is_cut)
