@@ -94,7 +94,7 @@ def dead(path: Path, link: str, pages: dict[Path, Page]) -> bool:
 
 
 def test_no_link_is_dead(pages: dict[Path, Page]) -> None:
-    found = [f"{path.name}: {link}" for path, page in pages.items() for link in page.links if dead(path, link, pages)]
+    found = [f"{path.name}: {link}" for path, page in pages.items() for link in [*page.links, *page.loads] if dead(path, link, pages)]
     assert found == []
 
 
