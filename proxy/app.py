@@ -10,18 +10,17 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .admin.application import Admin
 from .admin.served import Served
-from .config import DEFAULT, Config, LogForm, UnixPath
+from .config import DEFAULT, Config, UnixPath
 from .config import Address as Place
 from .gateway.arrival import Arrivals
 from .gateway.binding import TcpPlace, UnixPlace
 from .gateway.certificates import Certificates, TlsFiles
 from .gateway.conflicts import ConflictLog, Kept
 from .gateway.connection import Clients, ClientServer
-from .gateway.events import AccessLog
 from .gateway.gateway import Gateway, Patience
 from .gateway.handler import Handler
 from .gateway.labels import Labels
@@ -41,14 +40,17 @@ from .gateway.requestid import RequestIds
 from .gateway.series import process_figures
 from .gateway.spool import SpoolLimits
 from .gateway.tasks import Tasks
-from .gateway.text_log import TextLog, wants_colours
 from .gateway.timed_store import TimedStore
 from .gateway.tunnel import Tunnels
 from .gateway.writing import Writing
+from .logs import Logs
 from .origin.port import Upstream
 from .routing import lease_times, routes_of, unrouted
 from .stores import open_store
 from .upstreams import TLS_VERSIONS, connections, upstreams_of
+
+if TYPE_CHECKING:
+    from .gateway.tracing import Tracing
 
 _logger = logging.getLogger("noclobber")
 SPARE_DESCRIPTORS = 64
@@ -117,7 +119,9 @@ async def running(config: Config, faults: Faults | None = None, private_admin: P
     """
     async with AsyncExitStack() as stack:
         foundation = await _found(stack, config)
-        leases = Leases(foundation.store, lease_times(config), foundation.tasks, config.limits.max_waiters_per_key, faults=faults)
+        tracing = foundation.tracing
+        make = Leases if tracing is None else tracing.leases
+        leases = make(foundation.store, lease_times(config), foundation.tasks, config.limits.max_waiters_per_key, faults=faults)
         writes = Tasks()
         stack.push_async_callback(writes.cancel)
         ids = RequestIds(config.server.request_id_field)
@@ -172,13 +176,16 @@ class _Foundation(NamedTuple):
     body_limits: SpoolLimits
     representations: Representations
     readiness: Readiness
+    tracing: "Tracing | None"
 
 
 async def _found(stack: AsyncExitStack, config: Config) -> _Foundation:
     """Open the store and the backends, and have a first look at the store."""
     metrics = Metrics()
     metrics.registry.add_source(process_figures())
-    store = TimedStore(await open_store(config.store), metrics)
+    tracing = _tracing(stack, config)
+    opened = await open_store(config.store)
+    store = TimedStore(opened if tracing is None else tracing.store(opened), metrics)
     stack.push_async_callback(store.close)
     upstreams = upstreams_of(config, metrics)
     for upstream in upstreams.values():
@@ -190,7 +197,20 @@ async def _found(stack: AsyncExitStack, config: Config) -> _Foundation:
     readiness = Readiness(store, representations, config.grace_seconds)
     # Reads can be tagged from the first request on if the store answers at once; if it does not, they go out untagged.
     await readiness.look()
-    return _Foundation(metrics, store, upstreams, tasks, limits, representations, readiness)
+    return _Foundation(metrics, store, upstreams, tasks, limits, representations, readiness, tracing)
+
+
+def _tracing(stack: AsyncExitStack, config: Config) -> "Tracing | None":
+    """What makes spans; None where nobody asks for any."""
+    chosen = config.tracing
+    if not chosen.endpoint:
+        return None
+    # What it brings is an extra.
+    from .gateway.tracing import Tracing
+
+    tracing = Tracing(chosen.endpoint, chosen.sample_ratio, chosen.service_name)
+    stack.push_async_callback(tracing.close)
+    return tracing
 
 
 class _DataPlane(NamedTuple):
@@ -207,10 +227,13 @@ def _data_plane(
 ) -> _DataPlane:
     """Put the data plane together, with its logs. `writes` is where writes run."""
     metrics, representations, upstreams = foundation.metrics, foundation.representations, foundation.upstreams
-    origin, refuse, server = upstreams[DEFAULT], metrics.count_refusal, config.server
-    logs = _Logs(stack, metrics)
+    refuse, server = metrics.count_refusal, config.server
+    logs = Logs(stack, metrics)
     conflicts = _conflict_log(stack, config, foundation, leases, logs)
-    routes = routes_of(config, metrics, upstreams)
+    tracing = foundation.tracing
+    if tracing is not None:
+        upstreams, representations.origin = tracing.upstreams(upstreams), tracing.upstreams(upstreams)[DEFAULT]
+    origin, routes = upstreams[DEFAULT], routes_of(config, metrics, upstreams)
     arrivals = Arrivals(routes, unrouted(metrics, origin), server.via_name, _body_pace(config), ids, forwards=True)
     labels = Labels(foundation.store, config.grace_seconds)
     share = Share(config.limits.max_writes_per_principal)
@@ -218,27 +241,9 @@ def _data_plane(
     log = logs.of(config.log.access)
     tunnels = Tunnels(origin, server.tunnel_idle_seconds)
     reading = Reading(representations, labels)
-    handler = Handler(arrivals, reading, writing, log, refuse, config.limits.max_in_flight, tunnels, writes)
+    make = Handler if tracing is None else tracing.handler
+    handler = make(arrivals, reading, writing, log, refuse, config.limits.max_in_flight, tunnels, writes)
     return _DataPlane(handler, Arrivals(routes, arrivals.unrouted, server.via_name), labels, conflicts)
-
-
-class _Logs:
-    """What is written to standard output, one log for each form."""
-
-    def __init__(self, stack: AsyncExitStack, metrics: Metrics) -> None:
-        self._stack = stack
-        self._made: dict[LogForm, AccessLog] = {}
-        metrics.registry.read("noclobber_access_log_lines_lost_total", by=lambda: sum(log.lost for log in self._made.values()))
-
-    def of(self, form: LogForm) -> AccessLog | None:
-        """The log in a form; None: there is to be none."""
-        out = sys.stdout.buffer
-        if form is LogForm.AUTO:
-            form = LogForm.TEXT if out.isatty() else LogForm.JSON
-        if form is not LogForm.OFF and form not in self._made:
-            self._made[form] = TextLog(out, wants_colours(out)) if form is LogForm.TEXT else AccessLog(out)
-            self._stack.callback(self._made[form].flush)
-        return self._made.get(form)
 
 
 def _served(config: Config, foundation: _Foundation, plane: _DataPlane, leases: Leases, clients: ClientServer) -> Served:
@@ -259,7 +264,7 @@ def _served(config: Config, foundation: _Foundation, plane: _DataPlane, leases: 
     )
 
 
-def _conflict_log(stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, logs: "_Logs") -> ConflictLog:
+def _conflict_log(stack: AsyncExitStack, config: Config, foundation: _Foundation, leases: Leases, logs: Logs) -> ConflictLog:
     kept = Kept(foundation.store, foundation.store, config.store.kept_conflicts, logs.of(config.log.conflicts))
     conflicts = ConflictLog(kept, leases, foundation.representations, foundation.metrics.conflict_events_lost.inc)
     stack.push_async_callback(conflicts.close)

@@ -44,6 +44,7 @@ HOMES = {
     "httptools": ["proxy/origin/"],
     "prometheus_client": ["proxy/gateway/exposition.py", "proxy/gateway/series.py"],
     "aiohttp": ["proxy/gateway/", "proxy/admin/", "proxy/app.py", "proxy/supervisor/"],
+    "opentelemetry": ["proxy/gateway/tracing.py"],
     "uvloop": ["proxy/app.py"],
     "msgspec": ["proxy/config/", "proxy/admin/", "proxy/supervisor/messages.py"],
     "tomllib": ["proxy/config/"],

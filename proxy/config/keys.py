@@ -22,6 +22,7 @@ from .notes import Note
 from .route import Route
 from .schema import Log, Protocol, Store
 from .server import Server
+from .tracing import Tracing
 from .upstream import NamedUpstream, Upstream
 
 PREFIX = "NOCLOBBER__"
@@ -38,6 +39,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
         "protocol": Protocol,
         "limits": Limits,
         "log": Log,
+        "tracing": Tracing,
         "upstreams": NamedUpstream,
         "dialect": NamedDialect,
         "route": Route,

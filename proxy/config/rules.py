@@ -7,6 +7,7 @@ import msgspec
 
 from .cautions import Caution, cautions
 from .dialects import Dialects
+from .extras import check_tracing
 from .forms import MEMORY, Address, parse_upstream
 from .keys import shown
 from .limits import Limits
@@ -17,6 +18,7 @@ from .routes import build_routes, everything, origins
 from .schema import Config, Log, Protocol, Store
 from .server import Server
 from .tls import check_server_tls, check_upstream_tls
+from .tracing import Tracing
 from .upstream import DEFAULT, NamedUpstream, Upstream
 
 
@@ -60,6 +62,7 @@ def build(reading: Reading) -> Built:
     check_upstream_tls(reading.mistakes, sections["upstream"])
     _check_preface(reading.mistakes, sections["server"], server)
     _check_workers(reading.mistakes, sections["server"], server, sections["store"])
+    check_tracing(reading.mistakes, sections["tracing"])
     if reading.is_whole:
         check_required(reading.mistakes, "upstream", sections["upstream"])
     _check_alternatives(reading.mistakes, sections["upstream"])
@@ -74,6 +77,7 @@ def build(reading: Reading) -> Built:
         protocol=protocol,
         limits=msgspec.convert(sections["limits"].values, type=Limits),
         log=msgspec.convert(sections["log"].values, type=Log),
+        tracing=msgspec.convert(sections["tracing"].values, type=Tracing),
         upstreams=upstreams,
         dialects=tuple(dialects.defined),
         routes=tuple(route for _, route in routes) or (everything(server, protocol),),

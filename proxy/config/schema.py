@@ -15,6 +15,7 @@ from .limits import Limits
 from .notes import count, formed, plain, seconds, seconds_or_none
 from .route import EVERYTHING, Route
 from .server import Server
+from .tracing import Tracing
 from .upstream import NamedUpstream, Upstream
 
 SPARE_SECONDS = 1.0
@@ -131,6 +132,7 @@ class Config(Struct, frozen=True, kw_only=True):
     protocol: Protocol = Protocol()
     limits: Limits = Limits()
     log: Log = Log()
+    tracing: Tracing = Tracing()
     upstreams: tuple[NamedUpstream, ...] = ()
     dialects: tuple[NamedDialect, ...] = ()
     routes: tuple[Route, ...] = (EVERYTHING,)

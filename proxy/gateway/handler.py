@@ -28,6 +28,7 @@ from .reading import Reading
 from .refusing import backend_failed, refuse
 from .reply import Reply, problem, send, short_message
 from .rules import ScimRole
+from .samples import Exemplar
 from .scim import Bulk, with_versions_supported
 from .tasks import Tasks
 from .traceparent import exemplar_of
@@ -274,7 +275,7 @@ class Handler:
         metrics = routed.metrics
         metrics.count_request(request.method, reply.status)
         if metrics.time(seconds, upstream, overhead, now):
-            exemplar = exemplar_of(() if exchange is None else exchange.fields.passing, request_id, seconds)
+            exemplar = self._exemplar(exchange, request_id, seconds)
             if exemplar is not None:
                 metrics.exemplify(exemplar, upstream, overhead, now)
         if exchange is not None and exchange.verdict:
@@ -298,8 +299,15 @@ class Handler:
         if exchange is not None:
             verdict, outcome, path, trips = exchange.verdict, exchange.outcome, exchange.target.path, exchange.trips
         client = cast(HasPeer, request.protocol).peer.address
-        figures = Figures(*times, 0 if trips is None else trips.count, request.writer.output_size, client, request_id)
+        figures = Figures(*times, 0 if trips is None else trips.count, request.writer.output_size, client, request_id, self._trace_id())
         self._log.write((request.method, route, status, verdict, outcome), path, time.time(), figures)
+
+    def _trace_id(self) -> bytes:
+        """The trace that a request is recorded in; empty where nothing is traced."""
+        return b""
+
+    def _exemplar(self, exchange: Exchange | None, request_id: bytes, seconds: float) -> Exemplar | None:
+        return exemplar_of(() if exchange is None else exchange.fields.passing, request_id, seconds)
 
 
 def _write(request: web.BaseRequest, data: bytes) -> None:
