@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.core.record import Record, Snapshot, State
+from proxy.core.record import Record, Snapshot, State, Version
 from proxy.core.resource import key_digest, resource_key
 from proxy.store.port import Store, StoreKey
 from proxy.store.sqlite import SqliteStore
@@ -137,11 +137,28 @@ async def test_an_owner_that_comes_back_is_fenced_off(legacy: Legacy, url: str, 
 
 
 async def test_that_a_tag_was_disproved_is_not_forgotten(legacy: Legacy, url: str, store: SqliteStore) -> None:
-    async with serving(legacy.port, store=url, **TRUSTING) as door:
-        await put_record(store, lambda snapshot: Record(State.OK, snapshot.lineage, "epoch", version=" abc"))  # type: ignore[arg-type]
+    """What is left is a mark without a version, and no tag names that: not the empty one either."""
+    trusting = route(writers="proxy-only", verify="trust-store")
+    async with serving(legacy.port, trusting, store=url, **TRUSTING) as door:
+        await put_record(store, lambda snapshot: Record(State.OK, snapshot.lineage, "epoch", version=Version(" abc")))
         await changed(door, "forget")
         assert (await standing(store)).version == " "
         assert (await door.ask(b"PUT", b"/doc", b'If-Match: ""', body=b"x")).status == 412
+
+
+@pytest.mark.parametrize("kind", ["memory", "valkey"])
+async def test_every_store_takes_a_change(legacy: Legacy, kind: str, request: pytest.FixtureRequest) -> None:
+    server: RedisServer | None = request.getfixturevalue("server") if kind == "valkey" else None
+    place = "memory://" if server is None else server.start().url
+    async with serving(legacy.port, route(strategy="revision"), store=place, **TRUSTING) as door:
+        await until(door.is_ready)
+        assert (await door.ask(b"PUT", b"/doc", body=b"one")).status == 204
+        tags = [await door.tag()]
+        for what, state in (("forget", "settled"), ("mark-unknown", "unknown")):
+            assert (await changed(door, what))["state"] == state
+            assert (await door.ask(b"PUT", b"/doc", b"If-Match: " + await door.tag(), body=b"two")).status in (204, 412)
+            tags.append(await door.tag())
+    assert len(set(tags)) == 3
 
 
 # ---- refused --------------------------------------------------------------------------------------------------------------------------
