@@ -7,7 +7,7 @@
 
 _shtab_noclobber_subparsers=(run reload healthcheck status conflicts inspect forget mark-unknown check explain schema completion probe-apply-delay probe-aliases)
 
-_shtab_noclobber_run_option_strings=(-h --help --config --listen --admin --workers --mode --upstream --store)
+_shtab_noclobber_run_option_strings=(-h --help --config --watch --listen --admin --workers --mode --upstream --store)
 _shtab_noclobber_reload_option_strings=(-h --help --admin --config --token-file)
 _shtab_noclobber_healthcheck_option_strings=(-h --help --ready --admin --config)
 _shtab_noclobber_status_option_strings=(-h --help --json --watch --admin --config --token-file)
@@ -44,6 +44,7 @@ _shtab_noclobber_pos_0_choices=(run reload healthcheck status conflicts inspect 
 
 _shtab_noclobber_run__h_nargs=0
 _shtab_noclobber_run___help_nargs=0
+_shtab_noclobber_run___watch_nargs=0
 _shtab_noclobber_reload__h_nargs=0
 _shtab_noclobber_reload___help_nargs=0
 _shtab_noclobber_healthcheck__h_nargs=0

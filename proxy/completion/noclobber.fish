@@ -61,6 +61,7 @@ complete -c noclobber -n _shtab_noclobber_using -l version -d 'say the version o
 complete -c noclobber -n '_shtab_noclobber_using; and test $_shtab_noclobber_npos -eq 0' -a run -d 'Serve until SIGTERM or SIGINT, then let what is in flight come to its end.'
 complete -c noclobber -n '_shtab_noclobber_using run' -s h -l help -d 'show this help message and exit'
 complete -c noclobber -n '_shtab_noclobber_using run' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'the configuration, in TOML; without it no file is read'
+complete -c noclobber -n '_shtab_noclobber_using run' -l watch -d 'reload whenever that file changes, as SIGHUP has it reloaded'
 complete -c noclobber -n '_shtab_noclobber_using run' -l listen -x -d 'Where clients are served; port 0 takes any free one. ([server] listen, default "127.0.0.1:8080")'
 complete -c noclobber -n '_shtab_noclobber_using run' -l admin -x -d 'Where health, metrics, the admin API and the console are served. ([server] admin, default "127.0.0.1:8081")'
 complete -c noclobber -n '_shtab_noclobber_using run' -l workers -x -d 'How many processes serve, under one that watches them; 0: one for each core that may be used, and 1 with memory://. ([server] workers, default 0)'

@@ -162,6 +162,7 @@ _shtab_noclobber_reload_defaults_added=0
 _shtab_noclobber_run_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "--config[the configuration, in TOML\; without it no file is read]:FILE:_files"
+  "--watch[reload whenever that file changes, as SIGHUP has it reloaded]"
   "--listen[Where clients are served\; port 0 takes any free one. (\[server\] listen, default \"127.0.0.1\:8080\")]:HOST:PORT:"
   "--admin[Where health, metrics, the admin API and the console are served. (\[server\] admin, default \"127.0.0.1\:8081\")]:HOST:PORT:"
   "--workers[How many processes serve, under one that watches them\; 0\: one for each core that may be used, and 1 with memory\:\/\/. (\[server\] workers, default 0)]:N:"

@@ -1,5 +1,6 @@
 """No link of the documents is dead, and no page of the site is lost."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def test_a_dead_link_is_noticed(link: Link, says: str) -> None:
 
 def test_a_page_of_the_site_links_to_the_site_alone() -> None:
     assert "not part of the site" in complaint(ROOT / "docs" / "redis.md", Link("../README.md", ""))
+
+
+KINDS = {".py", ".toml", ".yml", ".yaml", ".service", ".conf", ".cfg", ".sh", ".json", ""}
+
+
+def test_every_page_that_a_file_names_exists() -> None:
+    """Configurations, programs and their messages send readers to pages by name."""
+    folders = [ROOT / name for name in ("proxy", "deploy", "grafana", "examples", "bench")]
+    files = [ROOT / "dev", ROOT / "config.toml", *(path for folder in folders for path in folder.rglob("*") if path.is_file())]
+    texts = {path: path.read_text(encoding="utf-8") for path in files if path.suffix in KINDS and "node_modules" not in path.parts}
+    named = {(name_of(path), page) for path, text in texts.items() for page in re.findall(r"\bdocs/[\w/-]+\.md\b", text)}
+    assert len(named) > 10
+    assert sorted((path, page) for path, page in named if not (ROOT / page).is_file()) == []
 
 
 def test_what_is_code_is_no_link() -> None:
