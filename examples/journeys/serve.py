@@ -98,7 +98,7 @@ class Service:
                 raise Failed(f"the {self.name} is not ready after {waited:.0f} s: http://{HOST}:{port}{path} answers {status}")
             if status and waited > 2 and not told:
                 told = True
-                say(f"waiting: http://{HOST}:{port}{path} answers {status} (after a reboot, writes wait until no old lease can still run)")
+                say(f"waiting: http://{HOST}:{port}{path} answers {status} (new store or reboot: no write until no old lease can run)")
             time.sleep(0.1)
 
     def stop(self) -> None:
