@@ -46,10 +46,10 @@ HOMES = {
     "aiohttp": ["proxy/gateway/", "proxy/admin/", "proxy/app.py", "proxy/supervisor/"],
     "opentelemetry": ["proxy/gateway/tracing.py"],
     "uvloop": ["proxy/app.py"],
-    "msgspec": ["proxy/config/", "proxy/admin/", "proxy/supervisor/messages.py"],
+    "msgspec": ["proxy/config/", "proxy/admin/", "proxy/supervisor/"],
     "tomllib": ["proxy/config/"],
     "argparse": ["proxy/arguments.py", "proxy/cli.py", "proxy/help.py", "proxy/operating.py"],
-    "orjson": ["proxy/gateway/", "proxy/admin/", "proxy/store/", "proxy/supervisor/"],
+    "orjson": ["proxy/gateway/", "proxy/admin/", "proxy/store/"],
 }
 
 
@@ -91,7 +91,7 @@ def test_a_library_has_one_home(library: str) -> None:
 
 def test_the_client_of_aiohttp_is_used_only_between_parent_and_workers() -> None:
     """It sends writes a second time by itself."""
-    others = [module for module in MODULES if name_of(module) != "proxy/supervisor/admin.py"]
+    others = [module for module in MODULES if name_of(module) != "proxy/supervisor/forwarding.py"]
     used = {(name, part) for module in others for name, part in imports(module) if name.partition(".")[0] == "aiohttp"}
     assert {name for name, part in used if name != "aiohttp"} <= {"aiohttp.http", "aiohttp.web"}
     assert {part for name, part in used if name == "aiohttp"} <= {"web", "StreamReader"}

@@ -1,92 +1,99 @@
 """The public admin listener: what concerns all workers is asked of all, and everything else is asked of one."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
-import aiohttp
-import orjson
+import msgspec
 from aiohttp import web
-from multidict import CIMultiDict
 
 from .. import __version__
+from ..admin.answers import NO_STORE, SAFE, Refused, answer
+from ..admin.asked import body, peer
+from ..admin.documents import Nothing
+from ..admin.guard import Guard
+from ..admin.operations import PREFIX
 from ..gateway.exposition import form_for, page
+from .documents import Documents, Other, reload_document
 from .figures import Figures
 from .fleet import Fleet
+from .forwarding import Silent, asking, pass_on
 from .reload import Reloaded
 from .succession import Succession
 
-HOPS = ("Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length")
-"""Fields of one connection (RFC 9110 §7.6.1), and the length, which goes with the framing."""
-CLIENT_FIELD = "X-Forwarded-For"
-MAX_BODY_BYTES = 64 * 1024
+WITHOUT_SECONDS = 60.0
+"""How long there may be no worker that serves before this noclobber is told to be dead."""
+FRESH_SECONDS = 5.0
+"""A worker that has not reported for so long is asked only where there is no other."""
+
+Function = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Admin:
     """Answer operators."""
 
-    def __init__(self, fleet: Fleet, figures: Figures, succession: Succession, reload: Callable[[], Awaitable[Reloaded]]) -> None:
+    def __init__(self, fleet: Fleet, figures: Figures, succession: Succession, reload: Callable[[str], Awaitable[Reloaded]]) -> None:
+        """`reload` is told who asks."""
         self._fleet = fleet
         self._figures = figures
         self._succession = succession
         self._reload = reload
-        self._own: Mapping[str, Callable[[web.BaseRequest], Awaitable[web.Response]]] = {
-            "/healthz": self._health,
-            "/readyz": self._readiness,
-            "/metrics": self._metrics,
+        documents = Documents(fleet, figures, succession)
+        self._own: Mapping[tuple[str, str], Function] = {
+            ("GET", "/healthz"): self._health,
+            ("GET", "/readyz"): self._readiness,
+            ("GET", "/metrics"): self._metrics,
+            ("GET", f"{PREFIX}/status"): documents.status,
+            ("GET", f"{PREFIX}/routes"): documents.routes,
+            ("GET", f"{PREFIX}/hottest"): documents.hottest,
+            ("GET", f"{PREFIX}/doubts"): documents.doubts,
+            ("POST", f"{PREFIX}/reload"): self._load,
         }
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """aiohttp's entry."""
-        answer = self._own.get(request.path)
-        if answer is None:
-            return await self._forward(request)
-        if request.method not in ("GET", "HEAD"):
-            return web.Response(status=405, text="only GET and HEAD\n", headers={"Allow": "GET, HEAD"})
-        return await answer(request)
+        method = "GET" if request.method == "HEAD" else request.method
+        try:
+            return await self._own.get((method, request.path), self._forward)(request)
+        except Refused as refused:
+            return refused.answer
+        except Other as other:
+            return other.said
 
-    async def _health(self, request: web.BaseRequest) -> web.Response:
+    async def _health(self, request: web.BaseRequest) -> web.StreamResponse:
+        without_seconds = self._fleet.without_seconds
+        if without_seconds > WITHOUT_SECONDS:
+            return _json(503, {"status": f"no worker has served for {without_seconds:.0f} s", "version": __version__})
         return _json(200, {"status": "alive", "version": __version__})
 
-    async def _readiness(self, request: web.BaseRequest) -> web.Response:
+    async def _readiness(self, request: web.BaseRequest) -> web.StreamResponse:
         reasons = self._fleet.reasons(await self._fleet.ask_all())
         return _json(503 if reasons else 200, {"ready": not reasons, "reasons": reasons, "warnings": self._fleet.troubles()})
 
-    async def _metrics(self, request: web.BaseRequest) -> web.Response:
+    async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         await self._fleet.ask_all()
         form = form_for(",".join(request.headers.getall("Accept", ())))
         return web.Response(body=await page(self._figures.samples(), form), headers={"Content-Type": form.value})
 
+    async def _load(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Reload, for who may ask for it. The token is that of the configuration in use."""
+        guard = Guard(self._succession.config.server)
+        guard.check_host(request.headers)
+        guard.check_change(request.headers)
+        await body(request, Nothing)
+        return answer(reload_document(await self._reload(peer(request))))
+
     async def _forward(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Have a worker answer, and pass its answer on as it comes: it may never end."""
-        serving = self._fleet.serving
+        """Have a worker answer."""
+        serving = sorted(self._fleet.serving, key=lambda worker: time.monotonic() - worker.heard > FRESH_SECONDS)
         if not serving:
-            return _json(503, {"title": "no worker serves", "status": 503}, "application/problem+json")
-        fields = CIMultiDict(request.headers)
-        for name in (*HOPS, CLIENT_FIELD):
-            fields.popall(name, None)
-        fields[CLIENT_FIELD] = request.remote or "unix"
-        request._client_max_size = MAX_BODY_BYTES
-        # A connection for each: on one that is kept, aiohttp would send some requests a second time.
-        connector = aiohttp.UnixConnector(str(serving[0].admin), force_close=True)
-        async with aiohttp.ClientSession(connector=connector, auto_decompress=False, timeout=aiohttp.ClientTimeout(None)) as session:
-            url = f"http://worker{request.raw_path}"
-            content = await request.read()
-            async with session.request(request.method, url, headers=fields, data=content or None, allow_redirects=False) as heard:
-                return await _pass_on(request, heard)
+            raise Refused(503, "No worker serves at the moment.", headers={"Retry-After": "1"})
+        try:
+            async with asking(serving[0], request) as heard:
+                return await pass_on(request, heard)
+        except Silent as silent:
+            raise Refused(503, f"{silent}.", headers={"Retry-After": "1"}) from silent
 
 
-async def _pass_on(request: web.BaseRequest, heard: aiohttp.ClientResponse) -> web.StreamResponse:
-    answer = web.StreamResponse(status=heard.status, reason=heard.reason)
-    for name, value in heard.headers.items():
-        if name.lower() not in map(str.lower, HOPS):
-            answer.headers.add(name, value)
-    answer.content_length = heard.content_length
-    await answer.prepare(request)
-    async for piece in heard.content.iter_any():
-        await answer.write(piece)
-    await answer.write_eof()
-    return answer
-
-
-def _json(status: int, document: dict[str, object], kind: str = "application/json") -> web.Response:
-    headers = {"Content-Type": kind, "Cache-Control": "no-store"}
-    return web.Response(status=status, body=orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE), headers=headers)
+def _json(status: int, document: Mapping[str, object]) -> web.Response:
+    fields = {"Content-Type": "application/json", **NO_STORE, **SAFE}
+    return web.Response(status=status, body=msgspec.json.encode(document) + b"\n", headers=fields)

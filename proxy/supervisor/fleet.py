@@ -1,6 +1,7 @@
 """The fleet: all workers of all generations together, and how they do."""
 
 import asyncio
+import time
 
 from .generation import Generation
 from .worker import State, Worker
@@ -17,6 +18,7 @@ class Fleet:
         self.former: list[Generation] = []
         self.is_stopping = False
         self._past_restarts = 0
+        self._served = time.monotonic()
 
     @property
     def workers(self) -> list[Worker]:
@@ -54,6 +56,16 @@ class Fleet:
         return [
             slot.trouble for slot in self.current.slots if slot.trouble and (slot.worker is None or slot.worker.state is not State.SERVING)
         ]
+
+    @property
+    def without_seconds(self) -> float:
+        """How long no worker has served, as far as `look` has seen."""
+        return 0.0 if self.serving else time.monotonic() - self._served
+
+    def look(self) -> None:
+        """See who serves."""
+        if self.serving:
+            self._served = time.monotonic()
 
     def count(self, state: State) -> int:
         """How many workers do that."""

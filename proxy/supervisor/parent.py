@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,16 +103,17 @@ class Parent:
         self._sockets.listen()
         generation.share_out()
         self._tasks.start(self._watch_over())
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start(self.reload()))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.start(self.reload("SIGHUP")))
         if watched is not None:
-            self._tasks.start(watch(watched, self.reload))
+            self._tasks.start(watch(watched, partial(self.reload, "a change of the file")))
         _logger.info("%s", self._status)
         self._notifier.ready(self._status)
         await self._signalled.wait()
         await self._end()
 
-    async def reload(self) -> Reloaded:
-        """Put the configuration in use that there is now, if it is good."""
+    async def reload(self, who: str) -> Reloaded:
+        """Put the configuration in use that there is now, if it is good. `who` asks for it."""
+        _logger.info("reloading, asked for by %s", who)
         self._notifier.reloading()
         came = await self._reloads.start(self._succession.reload())
         self._notifier.ready(self._status if came.is_good else f"not reloaded, see the log; {self._status}")
@@ -148,6 +150,7 @@ class Parent:
         """See that no worker hangs, and tell systemd that we do not."""
         while True:
             await asyncio.sleep(min(TICK_SECONDS, self._notifier.watchdog_seconds or TICK_SECONDS))
+            self._fleet.look()
             for worker in self._fleet.serving:
                 if time.monotonic() - worker.heard > HUNG_SECONDS:
                     _logger.error("worker %d (pid %d) has not reported for %.0f s: killing it", worker.slot, worker.pid, HUNG_SECONDS)

@@ -45,6 +45,11 @@ class Succession:
         self._loop = asyncio.get_running_loop()
         self._safe_at = 0.0
 
+    @property
+    def path(self) -> Path | None:
+        """The file of the configuration; None: there is none."""
+        return self._source.path
+
     def generation(self, config: Config) -> Generation:
         """Make the next generation. Nothing is started."""
         self._number += 1

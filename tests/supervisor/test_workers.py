@@ -1,6 +1,7 @@
 """Workers under one parent, as processes: who serves, what goes on when one dies, and how all end."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -9,13 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.asking import Answer, ask
-from tests.e2e.processes import Child, Noclobber
+from tests.e2e.processes import SERVING, Child, Noclobber
 
 PATIENCE_SECONDS = 60.0
+TOKEN = "0123456789abcdef"
 BACKEND = """
 import http.server, time
 class Slow(http.server.BaseHTTPRequestHandler):
@@ -76,8 +79,9 @@ def start(backend: Child, tmp_path: Path) -> Iterator[Callable[..., Noclobber]]:
     port = int(backend.wait_for_line(re.compile(r"listening on (\d+)"))[1])
     started: list[Noclobber] = []
 
-    def run(workers: int = 2, store: str = f"sqlite:///{tmp_path}/store.db", **settings: str) -> Noclobber:
-        started.append(Noclobber(port, store, tmp_path / f"log-{len(started)}", workers=workers, settings=settings))
+    def run(workers: int = 2, store: str = f"sqlite:///{tmp_path}/store.db", config: Path | None = None, **settings: str) -> Noclobber:
+        log = tmp_path / f"log-{len(started)}"
+        started.append(Noclobber(port, store, log, config=config, workers=workers, settings=settings))
         return started[-1]
 
     yield run
@@ -182,6 +186,72 @@ def test_a_start_that_fails_leaves_nobody(tmp_path: Path) -> None:
         assert child.stop() == 1
     assert log.read_text().count("cannot start: ") == 1
     assert "Traceback" not in log.read_text()
+
+
+def asked(process: Noclobber, path: str) -> Any:
+    """A document of the admin API."""
+    status, text = process.ask_admin(f"/api/v1{path}")
+    assert status == 200, text
+    return json.loads(text)
+
+
+def test_one_speaks_for_all(start: Callable[..., Noclobber]) -> None:
+    noclobber = start().wait_until_ready()
+    for number in range(12):
+        assert ask(noclobber.port, "PUT", f"/doc{number % 2}", b"x").status == 200
+        assert ask(noclobber.port, "PUT", "/doc0", b"x", if_match='"stale"').status == 412
+    status = asked(noclobber, "/status")
+    assert (status["ready"], status["reasons"], status["config"]["path"]) == (True, [], None)
+    assert (status["totals"]["requests"], status["totals"]["conflicts"]) == (24, {"stale": 12})
+    assert [(worker["worker"], worker["state"]) for worker in status["workers"]] == [(0, "serving"), (1, "serving")]
+    assert {worker["pid"] for worker in status["workers"]} == set(noclobber.worker_pids)
+    assert [route["totals"]["requests"] for route in asked(noclobber, "/routes")] == [24, 0]
+    assert [(hot["writes"], hot["conflicts"]) for hot in asked(noclobber, "/hottest?limit=1")] == [(18, 12)]
+    assert asked(noclobber, "/doubts") == []
+    assert len(asked(noclobber, "/conflicts")["events"]) == 12
+    status_code, text = noclobber.ask_admin("/api/v1/hottest?limit=x")
+    assert (status_code, "is not a whole number" in text) == (400, True)
+    # What one of them had counted is not forgotten with it.
+    os.kill(noclobber.worker_pids[0], signal.SIGKILL)
+    assert asked(noclobber, "/status")["totals"]["requests"] == 24
+    assert [route["totals"]["requests"] for route in asked(noclobber, "/routes")] == [24, 0]
+
+
+def test_a_reload_is_for_who_has_the_token(start: Callable[..., Noclobber], tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    route = '[[route]]\nname = "all"\npath = "/{path*}"\n'
+    config.write_text(route, encoding="utf-8")
+    noclobber = start(workers=1, config=config, SERVER__ADMIN_TOKEN=TOKEN).wait_until_ready()
+    (pid,) = noclobber.worker_pids
+    assert ask(noclobber.admin_port, "POST", "/api/v1/reload", {}).status == 401
+    assert ask(noclobber.admin_port, "POST", "/api/v1/reload", {}, authorization="Bearer wrong").status == 403
+    assert noclobber.worker_pids == [pid]
+    config.write_text(route.replace("all", "A L L"), encoding="utf-8")
+    refused = ask(noclobber.admin_port, "POST", "/api/v1/reload", {}, authorization=f"Bearer {TOKEN}")
+    assert (refused.status, refused.json()["ok"]) == (200, False)
+    assert asked(noclobber, "/status")["config"]["reload"]["errors"] == refused.json()["errors"]
+    assert f"{config}:2: route[0].name: has other characters" in noclobber.log.read_text()
+    config.write_text(route.replace("all", "others"), encoding="utf-8")
+    assert ask(noclobber.admin_port, "POST", "/api/v1/reload", {}, authorization=f"Bearer {TOKEN}").json()["ok"] is True
+    assert [each["name"] for each in asked(noclobber, "/routes")] == ["others", "unrouted"]
+    until(lambda: len(noclobber.worker_pids) == 1 and noclobber.worker_pids != [pid])
+    assert "127.0.0.1" in noclobber.log.read_text().partition("reloading, asked for by ")[2].partition("\n")[0]
+    assert ask(noclobber.port, "PUT", "/doc", b"x").status == 200
+
+
+def test_a_watched_file_is_loaded_when_it_changes(backend: Child, tmp_path: Path) -> None:
+    port = int(backend.wait_for_line(re.compile(r"listening on (\d+)"))[1])
+    config = tmp_path / "config.toml"
+    text = f'[upstream]\nurl = "http://127.0.0.1:{port}"\n[server]\nworkers = 1\nlisten = "127.0.0.1:0"\nadmin = "127.0.0.1:0"\n'
+    config.write_text(text, encoding="utf-8")
+    store = f"sqlite:///{tmp_path}/store.db"
+    with Child([sys.executable, "-m", "proxy", "run", "--config", config, "--watch", "--store", store], tmp_path / "log") as child:
+        child.wait_for_line(SERVING)
+        config.write_text(text + '[store]\nurl = "sqlite:///elsewhere.db"\n', encoding="utf-8")
+        child.wait_for_line(re.compile("reloaded: 1 routes"))
+        config.write_text(text.replace('listen = "127.0.0.1:0"', 'listen = "127.0.0.1:9"'), encoding="utf-8")
+        child.wait_for_line(re.compile("not reloaded: server.listen: cannot change while noclobber runs"))
+        assert child.stop() == 0
 
 
 def test_the_console_and_what_else_one_worker_knows_is_passed_on(start: Callable[..., Noclobber]) -> None:
