@@ -100,6 +100,7 @@ def _target(query: Query, letter: str) -> dict[str, object]:
         "instant": is_instant,
         "range": not is_instant,
         "legendFormat": query.legend or "__auto",
+        "exemplar": query.exemplars,
     }
 
 

@@ -20,11 +20,12 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One expression. `legend` names its series: `{{route}}`; empty: the whole label set."""
+    """One expression. `legend` names its series: `{{route}}`; empty: the whole label set. `exemplars`: single requests are shown too."""
 
     expression: str
     legend: str = ""
     shape: Shape = Shape.SERIES
+    exemplars: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,9 +143,14 @@ FLOW = (
     ).sized(8, 8),
     series(
         "Latency of requests",
-        "From the head of a request to the last byte of its answer: what clients feel. The next panel tells whose time it is.",
+        "From the head of a request to the last byte of its answer: what clients feel. The next panel tells whose time it is. "
+        "Dots are single requests: an id finds one in the access log, or its trace. (Prometheus: --enable-feature=exemplar-storage.)",
         "s",
-        tuple(Query(quantile(share, "request_duration"), name) for share, name in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))),
+        (
+            Query(quantile(0.5, "request_duration"), "p50"),
+            Query(quantile(0.95, "request_duration"), "p95"),
+            Query(quantile(0.99, "request_duration"), "p99", exemplars=True),
+        ),
     ).sized(8, 8),
     series(
         "Ours and the backend's",

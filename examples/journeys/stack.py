@@ -134,8 +134,9 @@ def start(ports: Ports, folder: Path, pace: float, services: list[Service]) -> N
     for number, port, admin in ((1, ports.proxy_1, ports.admin_1), (2, ports.proxy_2, ports.admin_2)):
         places = ("--listen", f"{HOST}:{port}", "--admin", f"{HOST}:{admin}")
         waits.append((add(f"noclobber-{number}", noclobber, "run", "--config", str(folder / "noclobber.toml"), *places), admin, "/readyz"))
-    data = (f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'prometheus'}")
-    waits.append((add("prometheus", watcher, *data, f"--web.listen-address={HOST}:{ports.prometheus}"), ports.prometheus, "/-/ready"))
+    settings = (f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'prometheus'}")
+    more = ("--enable-feature=exemplar-storage", f"--web.listen-address={HOST}:{ports.prometheus}")
+    waits.append((add("prometheus", watcher, *settings, *more), ports.prometheus, "/-/ready"))
     for service, port, path in waits:
         service.wait_ready(port, path)
     proxies = [word for port in (ports.proxy_1, ports.proxy_2) for word in ("--proxy", f"http://{HOST}:{port}")]
