@@ -34,7 +34,9 @@ def show_conflicts(showing: Showing, out: Callable[[str], object] = sys.stdout.w
     """Show events, oldest first. Raise StoreError where the store cannot be read."""
     url = showing.store.url
     if url == MEMORY:
-        raise StoreRefused("memory:// is in the process that serves and nowhere else: its events are in that one's log alone")
+        raise StoreRefused(
+            "memory:// is in the process that serves and nowhere else: its events are in its log, its console and its admin API"
+        )
     if url.startswith(SQLITE) and not Path(url.removeprefix(SQLITE)).exists():
         raise StoreRefused(f"{url.removeprefix(SQLITE)} does not exist: name the store that noclobber runs with")
     asyncio.run(_show(showing, out))
