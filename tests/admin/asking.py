@@ -11,6 +11,7 @@ from tests.gateway.serving import Door
 
 LOCAL = b"Host: localhost"
 TOKEN = "0123456789abcdef"
+PATIENCE_SECONDS = 30.0
 BEARER = b"Authorization: Bearer " + TOKEN.encode()
 
 
@@ -57,7 +58,9 @@ class Feed:
     async def line(self) -> bytes:
         """The next line, with the chunks' own taken out. EOFError at the end of the stream."""
         while True:
-            line = await self._reader.readline()
+            # A test that waits in vain is to end itself, so that all is taken down in order.
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                line = await self._reader.readline()
             if not line:
                 raise EOFError
             if not line.endswith(b"\r\n"):
