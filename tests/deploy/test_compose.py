@@ -187,6 +187,7 @@ class ConfiguredRedis(RedisServer):
         return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.timeout(200)
 def test_its_redis_is_one_that_noclobber_has_nothing_against(tmp_path: Path, secrets: Path) -> None:
     redis = ConfiguredRedis(tmp_path / "redis", secrets).start()
     try:

@@ -135,7 +135,7 @@ def in_front(name: str, directory: Path, noclobbers: list[Noclobber]) -> Iterato
         yield own
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_tags_pass_and_a_noclobber_may_go(tmp_path: Path) -> None:
     with two(tmp_path) as noclobbers, ExitStack() as stack:
         ports = {name: stack.enter_context(in_front(name, tmp_path / name, noclobbers)) for name in SAYS}
@@ -148,7 +148,7 @@ def test_tags_pass_and_a_noclobber_may_go(tmp_path: Path) -> None:
             assert {ask(ports[name], "GET", PATH).status for _ in range(6)} == {200}, name
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(200)
 def test_haproxy_leads_reads_to_a_noclobber_that_grants_no_writes(tmp_path: Path) -> None:
     """A grace that outlasts the test stands for a store that is away: /readyz says 503 in both."""
     redis = RedisServer(valkey_binary(), tmp_path / "valkey").start()

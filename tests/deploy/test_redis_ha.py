@@ -18,7 +18,7 @@ from .tools import DEPLOY, say
 
 FOLDER = DEPLOY / "kubernetes" / "overlays" / "redis-ha"
 PODS = 3
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def pods(directory: Path, secrets: Path) -> Iterator[Servers]:
         yield servers
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 def test_the_loss_of_the_primary_is_outlived(tmp_path: Path, secrets: Path) -> None:
     url = (secrets / "noclobber" / "store-url").read_text().strip()
     with pods(tmp_path, secrets) as redis, journeys(tmp_path) as backend:
