@@ -96,6 +96,11 @@ def test_systemd_is_told_how_it_does(tmp_path: Path) -> None:
         wait_for_writes(port)
         manager.wait_for("WATCHDOG=1", child)
         assert any((tmp_path / "run").iterdir()), "the workers' sockets belong there"
+        assert settings("ExecReload")[1] == "/bin/kill -HUP $MAINPID"
+        os.kill(child.pid, signal.SIGHUP)
+        manager.wait_for("RELOADING=1", child)
+        manager.wait_for("READY=1", child)
+        assert saves_once(port) == [200, 412]
         os.kill(child.pid, signal.SIGTERM)
         manager.wait_for("STOPPING=1", child)
         assert child.stop() == 0
