@@ -1,5 +1,6 @@
 """Every command of the documents is run, and prints what they show; what cannot be run says why."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def is_accounted_for(block: Block) -> bool:
     if block.verb == "norun":
         return block.argument in REASONS
     return block.verb == "run" and (not block.argument or block.argument.startswith(("exits ", "serves until ")))
+
+
+# What a command begins with that a reader would type.
+COMMAND = re.compile(r"(?m)^(?:\$ |\./|(?:sudo|curl|noclobber|pip|pipx|python3?|docker|kubectl|helm|systemctl|journalctl|redis-cli|ssh) )")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_no_command_hides_in_a_block_of_text(document: Path) -> None:
+    found = blocks(document.read_text(encoding="utf-8"))
+    assert [block.line for block in found if block.language == "text" and block.verb != "prints" and COMMAND.search(block.text)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
