@@ -1,6 +1,7 @@
 """A noclobber whose metrics can be switched off and on while it serves: for `bench/metrics_cost.py`, and for nothing else.
 
-Reads one word a line on standard input and answers each with a line: `on` and `off` switch, all answer with the processor seconds so far.
+Reads one word a line on standard input, `on` or `off`, and answers each with a line: the processor seconds so far, before it switched and
+after it.
 Off, nothing is counted or timed for a request: what is left of the metrics costs nothing.
 """
 
@@ -66,8 +67,9 @@ async def serve(config: Path) -> None:
     async with running(load_config(config, {}, {})) as gateway:
         print(gateway.listen, flush=True)
         while word := (await loop.run_in_executor(None, sys.stdin.readline)).strip():
+            before = time.process_time()
             switch.turn(word)
-            print(time.process_time(), flush=True)
+            print(before, time.process_time(), flush=True)
 
 
 if __name__ == "__main__":
