@@ -66,9 +66,9 @@ class Account:
 
 @contextmanager
 def opened(
-    browser: Browser, port: int, view: str = "overview", *, width: int = 1280, theme: Theme = "light", **options: Any
+    browser: Browser, port: int, view: str = "overview", *, state: str = "Ready", width: int = 1280, theme: Theme = "light", **options: Any
 ) -> Iterator[tuple[Page, Account]]:
-    """Open the console, wait until it has something to show, and hold it to its account when it is left. `options` go to the context."""
+    """Open the console, wait until it shows how noclobber does, and hold it to its account when it is left. `options` go to the context."""
     height = 900 if width > 600 else 844
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, **options)
     context.add_init_script(_NOTE_VIOLATIONS)
@@ -79,11 +79,12 @@ def opened(
     page.on("request", account.note_request)
     try:
         page.goto(f"http://127.0.0.1:{port}/#{view}")
-        page.wait_for_selector("#state:has-text('Ready')")
+        expect(page.locator("#state")).to_have_text(state)
         yield page, account
-        assert page.evaluate("window.violations") == []
-        assert account.hosts == {f"127.0.0.1:{port}"}
-        assert account.errors == []
+        violations = page.evaluate("window.violations")
+        assert violations == [], violations
+        assert account.hosts == {f"127.0.0.1:{port}"}, account.hosts
+        assert account.errors == [], account.errors
     finally:
         context.close()
 

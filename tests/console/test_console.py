@@ -13,7 +13,7 @@ from tests.console.conftest import TOKEN
 from tests.console.editors import JOURNEY, Editor, collide
 from tests.e2e.asking import ask
 from tests.e2e.processes import PROTOCOL, Child, Noclobber
-from tests.servers import free_port
+from tests.servers import RedisServer, free_port, valkey_binary
 
 FEED = "#feed-brief tbody tr"
 SECONDS = 2.0
@@ -152,6 +152,44 @@ def test_the_routes_and_the_system_are_told(browser: Browser, noclobber: Noclobb
         assert "sqlite" in page.inner_text("#store")
         assert f"http://127.0.0.1:{backend_port}" in page.inner_text("#upstreams tbody")
         assert "serving" in page.inner_text("#workers tbody")
+
+
+def test_the_hottest_resources_have_paths_for_who_has_the_token(browser: Browser, noclobber: Noclobber) -> None:
+    collide(noclobber.port)
+    with opened(browser, noclobber.admin_port) as (page, _):
+        page.wait_for_selector("#hottest tbody tr")
+        assert JOURNEY not in page.inner_text("#hottest")
+        page.click("#show-paths")
+        page.fill("#token-field", TOKEN)
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name=JOURNEY).click()
+        expect(page.locator("#resource-title")).to_have_text(JOURNEY)
+
+
+def test_where_nothing_is_refused_it_says_so(browser: Browser, tmp_path: Path, backend_port: int) -> None:
+    settings = {"SERVER__MODE": "observe"}
+    with Noclobber(backend_port, "memory://", tmp_path / "log", settings=settings) as observing:
+        observing.wait_until_ready()
+        assert collide(observing.port).status == 200
+        with opened(browser, observing.admin_port) as (page, _):
+            expect(page.locator("#observing")).to_be_visible()
+            expect(page.locator("#prevented-title")).to_have_text("Writes that would be refused")
+            expect(page.locator("#prevented")).to_have_text("1")
+            expect(page.locator(f"{FEED} >> nth=0 >> .label")).to_have_text("stale (observed)")
+
+
+def test_where_no_write_is_granted_it_says_why(browser: Browser, tmp_path: Path, backend_port: int) -> None:
+    settings = {"PROTOCOL__APPLY_DELAY_SECONDS": "600"}
+    with ExitStack() as stack:
+        server = RedisServer(valkey_binary(), tmp_path)
+        stack.callback(server.kill)
+        server.start()
+        # A data set that is met for the first time: writes wait until no lease of an earlier one can still run.
+        waiting = stack.enter_context(Noclobber(backend_port, server.url, tmp_path / "log", settings=settings))
+        page, _ = stack.enter_context(opened(browser, waiting.admin_port, state="Not ready"))
+        assert re.fullmatch(r"grace: [\d.]+ s left", page.inner_text("#reasons"))
+        page.click("#views a >> text=System")
+        assert re.search(r"Grace left\s+\d+ m", page.inner_text("#store"))
 
 
 def test_it_connects_again_by_itself(browser: Browser, tmp_path: Path, backend_port: int) -> None:

@@ -1,8 +1,8 @@
 // The view of conflicts: who lost against whom, on what, how old the losing read was, and when.
 import { byId, fill, make, put, Table } from "./dom.js";
-import { counted, digest, duration, moment } from "./format.js";
+import { counted, digest, duration, moment, NOTHING } from "./format.js";
 import { feed, fits, listen, pause, readOlder } from "./feed.js";
-import { KINDS, kindLabel } from "./kinds.js";
+import { KINDS, kindLabel, OPERATORS } from "./kinds.js";
 import { person, personButton } from "./people.js";
 
 const BRIEF = 14;
@@ -26,12 +26,13 @@ const COLUMNS = [
   { name: "age", title: "Read age", kind: "number" },
 ];
 
-const request = (event) => make("span", { class: "request" }, make("b", {}, event.method), ` ${event.route}`);
+const request = (event) => make("span", { class: "request" }, make("b", {}, OPERATORS.has(event.kind) ? "" : `${event.method} `), event.route);
 const mark = (event) => (Date.now() - (arrivals.get(event.id) ?? 0) < FRESH_MILLISECONDS ? "fresh" : "");
-const age = (event) => (event.read_age_seconds === null || event.read_age_seconds === undefined ? "–" : duration(event.read_age_seconds));
+const age = (event) => (event.read_age_seconds === null || event.read_age_seconds === undefined ? NOTHING : duration(event.read_age_seconds));
 
 function cells(event, who) {
-  return [moment(event.at), kindLabel(event.kind), request(event), digest(event.key), who(event.principal), who(event.winner, "unknown"), age(event)];
+  const people = OPERATORS.has(event.kind) ? [person("", "an operator"), NOTHING] : [who(event.principal), who(event.winner, "unknown")];
+  return [moment(event.at), kindLabel(event.kind, event.mode), request(event), digest(event.key), ...people, age(event)];
 }
 
 /** Conflicts of one resource, under a heading. */

@@ -20,10 +20,16 @@ export const KINDS = {
 /** State of a record -> how grave it is. What it means, the API says itself. */
 const STATES = { settled: "good", pending: "odd", abandoned: "bad", quarantine: "bad", unknown: "bad", "lost-history": "odd" };
 
-/** A kind as a label. */
-export function kindLabel(kind) {
+/** Kinds that no client caused. */
+export const OPERATORS = new Set(["forgotten", "marked-unknown"]);
+
+/** A kind as a label. Where noclobber only observes, the label is drawn otherwise: nothing was refused. */
+export function kindLabel(kind, mode = "enforce") {
   const [name, grade, meaning] = KINDS[kind] ?? [kind, "calm", ""];
-  return make("span", { class: `label ${grade}`, title: meaning || null }, name);
+  const isObserved = mode === "observe";
+  const said = isObserved ? make("span", { class: "unseen" }, " (observed)") : null;
+  const title = isObserved ? "Observed only: enforcing would have taken it otherwise." : meaning;
+  return make("span", { class: `label ${grade} ${isObserved ? "observed" : ""}`.trim(), title: title || null }, name, said);
 }
 
 /** A state as a label. */

@@ -1,4 +1,6 @@
 // The first view: how many lost updates were prevented, how the rates are, what is contended, and what is in doubt.
+import { hasToken } from "./api.js";
+import { askToken } from "./dialogs.js";
 import { byId, make, put, Table } from "./dom.js";
 import { compact, count, counted, digest, duration, moment } from "./format.js";
 import { kindLabel, stateLabel } from "./kinds.js";
@@ -25,6 +27,8 @@ export function makeOverview() {
     cells: (item) => [resource(item), item.route, compact(item.conflicts), compact(item.writes), compact(item.waits)],
     empty: "No resource has been written yet.",
   });
+  byId("show-paths").addEventListener("click", () => askToken("Paths may name people: only who has the token is shown them."));
+  document.addEventListener("token", offerPaths);
   tables.doubts = new Table(byId("doubts"), {
     caption: "Records whose last write has no known outcome",
     columns: [
@@ -38,6 +42,11 @@ export function makeOverview() {
     cells: (item) => [resource(item), item.route, stateLabel(item.state), moment(item.since_at), until(item.until_at)],
     empty: "None: of every write it is known whether it was applied.",
   });
+}
+
+/** Offer what needs the token, as long as there is none. */
+function offerPaths() {
+  byId("show-paths").hidden = hasToken();
 }
 
 /** Show what came with a status. */
