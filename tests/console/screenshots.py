@@ -79,9 +79,9 @@ def demo(directory: Path) -> Iterator[tuple[Noclobber, int, list[str]]]:
             ask(journeys_port, "POST", "/api/journeys", {"name": f"Draft {number}"})
         config = directory / "config.toml"
         config.write_text(CONFIG.format(jobs_port=jobs_port))
-        settings = {"SERVER__ADMIN_TOKEN": TOKEN, "LOG__CONFLICTS": "off", "SERVER__WORKERS": "2"}
+        settings = {"SERVER__ADMIN_TOKEN": TOKEN, "LOG__CONFLICTS": "off"}
         store = f"sqlite:///{directory}/noclobber.db"
-        noclobber = stack.enter_context(Noclobber(journeys_port, store, directory / "log", config=config, settings=settings))
+        noclobber = stack.enter_context(Noclobber(journeys_port, store, directory / "log", config=config, settings=settings, workers=2))
         noclobber.wait_until_ready()
         hot = [*(f"/api/journeys/{name}" for name in JOURNEYS), *map(jobs.url, numbers)]
         yield noclobber, journeys_port, [*hot, *(f"/api/journeys/draft-{number}" for number in range(ORDINARY))]

@@ -4,6 +4,8 @@ import { get } from "./api.js";
 const EVERY_MILLISECONDS = 2000;
 const HIDDEN_MILLISECONDS = 15_000;
 const LONGEST_MILLISECONDS = 15_000;
+/** What a hidden page, or a noclobber under load, does not reach. */
+const GAP_SECONDS = 30;
 export const WINDOW_SECONDS = 300;
 
 /** `status` is the last one that came, null before the first; `error` is set while none comes; `since` is when that began. */
@@ -70,7 +72,7 @@ export function growth(name) {
   return grown;
 }
 
-/** Rates per second between the looks: [times, values]. A gap of more than three looks, or a counter that went back, is null. */
+/** Rates per second between the looks: [times, values]. A long gap, or a counter that went back, is null. */
 export function rates(name) {
   const times = [];
   const values = [];
@@ -80,7 +82,7 @@ export function rates(name) {
     const seconds = sample.at - before.at;
     const grown = sample[name] - before[name];
     times.push(sample.at);
-    values.push(grown < 0 || seconds > (3 * EVERY_MILLISECONDS) / 1000 ? null : grown / Math.max(seconds, 0.001));
+    values.push(grown < 0 || seconds > GAP_SECONDS ? null : grown / Math.max(seconds, 0.001));
   });
   return [times, values];
 }
