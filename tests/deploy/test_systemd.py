@@ -90,8 +90,9 @@ def settings(name: str) -> list[str]:
 
 
 def test_there_is_time_to_drain() -> None:
-    server = load_config(FOLDER / "config.toml", {}, {}).server
-    assert float(settings("TimeoutStopSec")[0]) >= drain_seconds(server) + SPARE_SECONDS
+    config = load_config(FOLDER / "config.toml", {}, {})
+    assert float(settings("TimeoutStopSec")[0]) >= drain_seconds(config.server) + SPARE_SECONDS
+    assert config.server.drain_seconds > config.protocol.write_timeout_seconds
     assert settings("KillMode") == ["mixed"]
 
 
