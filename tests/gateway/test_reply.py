@@ -7,7 +7,7 @@ import pytest
 from proxy.core.conflict import Problem, Received
 from proxy.core.dates import format_http_date
 from proxy.core.etag import EntityTag
-from proxy.gateway.reply import Reply, Unsent, date_now, problem, send, status_line
+from proxy.gateway.reply import SHORT_BYTES, Reply, Unsent, date_now, problem, send, short_message, status_line
 
 
 class Sink:
@@ -52,6 +52,29 @@ BODIES = {
 @pytest.mark.parametrize(("body", "end"), BODIES.values(), ids=BODIES)
 async def test_replies_without_a_body(body: Unsent | None, end: bytes) -> None:
     assert await sent(Reply(204, b"", [], body, b"then")) == b"HTTP/1.1 204 No Content\r\n" + end
+
+
+SHORT = {
+    "a body": Reply(200, b"", [b"X-A: b\r\n"], b"hello", b"then"),
+    "an empty one": Reply(200, b"", [], b"", b"then"),
+    "the longest": Reply(200, b"", [], b"x" * SHORT_BYTES, b"then"),
+    "none": Reply(204, b"", [], None, b"then"),
+}
+LONG = {
+    "a longer body": Reply(200, b"", [], b"x" * (SHORT_BYTES + 1), b"then"),
+    "trailers": Reply(200, b"", [], b"hello", b"then", (b"X-End: 1\r\n",)),
+    "a length only": Reply(200, b"", [], Unsent(7), b"then"),
+}
+
+
+@pytest.mark.parametrize("reply", SHORT.values(), ids=SHORT)
+async def test_a_short_reply_is_one_message_and_the_same(reply: Reply) -> None:
+    assert short_message(reply, b"Connection: close\r\n") == await sent(reply, b"Connection: close\r\n")
+
+
+@pytest.mark.parametrize("reply", LONG.values(), ids=LONG)
+def test_what_a_client_may_be_slow_to_take_is_no_short_message(reply: Reply) -> None:
+    assert short_message(reply, b"") is None
 
 
 async def test_a_date_is_made_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
