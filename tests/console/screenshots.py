@@ -27,6 +27,7 @@ from tests.servers import free_port
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "images"
 MOST_BYTES = 250_000
+PATIENCE_MILLISECONDS = 60_000
 WIDTHS = {1280: 1, 390: 2}
 """How wide, and how many dots there are to a pixel."""
 
@@ -133,7 +134,7 @@ def people(noclobber: Noclobber, backend_port: int, paths: list[str]) -> Crowd:
 def take(page: Page, width: int, theme: Theme) -> None:
     """Make one picture."""
     file = PICTURES / f"console-{width}-{theme}.png"
-    page.screenshot(path=file, full_page=width > 600)
+    page.screenshot(path=file, full_page=width > 600, timeout=PATIENCE_MILLISECONDS)
     size = file.stat().st_size
     print(f"{file.relative_to(ROOT)}: {size:,} bytes", flush=True)
     if size > MOST_BYTES:

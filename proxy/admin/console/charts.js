@@ -83,7 +83,12 @@ function window() {
   return [end - Math.min(WINDOW_SECONDS, Math.max(SHORTEST_SECONDS, age)), end];
 }
 
-const clocks = (_, splits, __, ___, step) => splits.map((split) => timeOfDay(split * 1000).slice(0, step < 60 ? 8 : 5));
+/** Times below a chart; one that would not fit at its end is left out. */
+function clocks(uplot, splits, _, __, step) {
+  const length = step < 60 ? 8 : 5;
+  const room = uplot.bbox.width / devicePixelRatio - length * 2;
+  return splits.map((split) => (uplot.valToPos(split, "x") > room ? "" : timeOfDay(split * 1000).slice(0, length)));
+}
 
 const short = (value) => (value >= 1000 ? `${value / 1000}k` : String(Math.round(value * 100) / 100));
 

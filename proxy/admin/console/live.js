@@ -4,8 +4,10 @@ import { get } from "./api.js";
 const EVERY_MILLISECONDS = 2000;
 const HIDDEN_MILLISECONDS = 15_000;
 const LONGEST_MILLISECONDS = 15_000;
+/** Over how many looks a rate is taken: a few events a second jump too much over one. */
+const SMOOTH_LOOKS = 3;
 /** What a hidden page, or a noclobber under load, does not reach. */
-const GAP_SECONDS = 30;
+const GAP_SECONDS = 60;
 export const WINDOW_SECONDS = 300;
 
 /** `status` is the last one that came, null before the first; `error` is set while none comes; `since` is when that began. */
@@ -72,13 +74,13 @@ export function growth(name) {
   return grown;
 }
 
-/** Rates per second between the looks: [times, values]. A long gap, or a counter that went back, is null. */
+/** Rates per second at each look, over the last few: [times, values]. A long gap, or a counter that went back, is null. */
 export function rates(name) {
   const times = [];
   const values = [];
   live.samples.forEach((sample, index) => {
-    const before = live.samples[index - 1];
-    if (!before) return;
+    if (index === 0) return;
+    const before = live.samples[Math.max(0, index - SMOOTH_LOOKS)];
     const seconds = sample.at - before.at;
     const grown = sample[name] - before[name];
     times.push(sample.at);
