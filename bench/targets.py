@@ -127,10 +127,10 @@ def process(name: str, command: list[str], work: Path, ready_port: int, ready_pa
 
 @contextlib.contextmanager
 def direct(work: Path) -> Iterator[Target]:
-    """Run the backend. Its processor time is not reported: it is no proxy."""
+    """Run the backend. Its processor time is not reported with that of the proxies: it is none."""
     port = free_port()
-    with process("direct", [sys.executable, "-m", "bench.backend", str(port)], work, port, "/docs/1k/ready"):
-        yield Target("direct", port)
+    with process("direct", [sys.executable, "-m", "bench.backend", str(port)], work, port, "/docs/1k/ready") as pid:
+        yield Target("direct", port, (pid,))
 
 
 @contextlib.contextmanager
@@ -166,7 +166,7 @@ def store(kind: str, work: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 @contextlib.contextmanager
-def noclobber(kind: str, work: Path, upstream: int) -> Iterator[Target]:
+def noclobber(kind: str, work: Path, upstream: int, workers: int = 1) -> Iterator[Target]:
     port, admin = free_port(), free_port()
     name = f"noclobber-{kind}"
     config = work / "noclobber.toml"
@@ -185,7 +185,7 @@ def noclobber(kind: str, work: Path, upstream: int) -> Iterator[Target]:
             url,
             # The processor time of one process is compared with that of one; the parent's is in it.
             "--workers",
-            "1",
+            str(workers),
         ]
         try:
             with process(name, command, work, admin, "/readyz") as pid:

@@ -29,6 +29,7 @@ COMMANDS = (
     "race",
     "routes",
     "rss",
+    "scale",
     "screenshots",
     "simulate",
     "site",

@@ -1,6 +1,6 @@
 """Grants: which origins a backend lets in (CORS), kept for the answers that noclobber gives without it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..core.cors import ALLOW_LINE, EXPOSE_LINE, is_preflight, refusal_lines, without_ours
 from ..core.fields import AnswerFields
@@ -9,17 +9,30 @@ from .reply import Reply
 from .rules import Cors
 
 REMEMBERED_GRANTS = 4096
+Tell = Callable[[str, bytes, Sequence[bytes]], None]
+"""Tells other processes of a route, an origin, and what it was granted."""
 
 
 class Grants:
     """What the backend last said to each origin on each route.
 
     A refusal that rests on a look carries what that look was answered. One that was made before the backend was heard (428, 503) tells
-    nothing of the resource, so it carries what the same origin was last granted on the same route. Not shared between processes.
+    nothing of the resource, so it carries what the same origin was last granted on the same route. `tell` is told what is new.
     """
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, bytes], Sequence[bytes]] = {}
+        self.tell: Tell | None = None
+
+    def learn(self, route: str, origin: bytes, grant: Sequence[bytes]) -> bool:
+        """Remember what an origin was granted on a route, as another process has heard it. Return whether that is new."""
+        lines = tuple(grant)
+        if self._last.get((route, origin)) == lines:
+            return False
+        self._last[route, origin] = lines
+        if len(self._last) > REMEMBERED_GRANTS:
+            del self._last[next(iter(self._last))]
+        return True
 
     def hear(self, exchange: Exchange, fields: AnswerFields) -> None:
         """Take in an answer of the backend's, and have it expose what our clients need, where it lets anybody in."""
@@ -56,8 +69,7 @@ class Grants:
         if exchange.rules.cors is Cors.OFF:
             return False
         exchange.cors_grant = grant
-        if exchange.fields.origin is not None:
-            self._last[exchange.rules.name, exchange.fields.origin] = grant
-            if len(self._last) > REMEMBERED_GRANTS:
-                del self._last[next(iter(self._last))]
+        origin, route = exchange.fields.origin, exchange.rules.name
+        if origin is not None and self.learn(route, origin, grant) and self.tell is not None:
+            self.tell(route, origin, grant)
         return True

@@ -99,7 +99,7 @@ class Handler:
         self._max_in_flight = max_in_flight
         self._tunnels = tunnels
         self._bulk = None if tasks is None else Bulk(arrivals, tasks, self.answer, self._account)
-        self._grants = reading.grants
+        self.grants = reading.grants
         self.in_flight = 0
         self.is_draining = False
         self.gate: asyncio.Event | None = None
@@ -139,7 +139,7 @@ class Handler:
                 if exchange.incidents and exchange.method in _READS:
                     self._writing.accounts.outside(exchange, routed.metrics)
                 if reply.is_own:
-                    self._grants.complete(exchange, reply)
+                    self.grants.complete(exchange, reply)
             keeps, hop = self._complete(request, reply, keeps, request_id)
             short = short_message(reply, hop) if not isinstance(reply, Opened) else None
             if short is None:

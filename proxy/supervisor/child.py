@@ -26,6 +26,7 @@ from .messages import (
     Drain,
     Event,
     Failed,
+    Granted,
     Hurry,
     OpenGate,
     Release,
@@ -119,6 +120,8 @@ class Worker:
                 gateway.say_farewell()
             case Drain(idle_seconds):
                 self.drain(idle_seconds)
+            case Granted(route, origin, lines):
+                gateway.handler.grants.learn(route, origin, lines)
             case OpenGate():
                 gateway.open_gate()
             case Hurry():
@@ -150,12 +153,17 @@ class Worker:
 
 async def _serve(task: Task, line: socket.socket, admin: Path) -> int:
     parent, tasks = Parent(line), Tasks()
+
+    def say_later(event: Event) -> None:
+        tasks.start(parent.say(event))
+
     try:
         async with running(task.config, private_admin=admin) as gateway:
             if task.holds_writes:
                 gateway.handler.gate = asyncio.Event()
             worker = Worker(gateway, parent)
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.drain, ALONE_IDLE_SECONDS)
+            gateway.handler.grants.tell = lambda route, origin, lines: say_later(Granted(route, origin, tuple(lines)))
             await parent.say(Serving())
             # Without a parent it goes to its end as well.
             tasks.start(parent.obey(worker.do)).add_done_callback(lambda _: worker.is_over.set())

@@ -1,9 +1,11 @@
-"""Cores: how many workers there are to be."""
+"""Cores: how many workers there are to be, and what each has of what they share."""
 
 import math
 import os
 from contextlib import suppress
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from ..config import MEMORY, Config
 
@@ -16,6 +18,12 @@ def workers_of(config: Config) -> int:
     if config.server.workers:
         return config.server.workers
     return 1 if config.store.url == MEMORY else usable_cores()
+
+
+def part_of(config: Config) -> Config:
+    """What each worker is given of a configuration: its part of the connections that the backend is to see of all."""
+    part = math.ceil(config.upstream.max_connections / workers_of(config))
+    return replace(config, upstream=replace(config.upstream, max_connections=part))
 
 
 def usable_cores() -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ..config import Config
 from ..gateway.tasks import Tasks
-from .cores import workers_of
+from .cores import part_of, workers_of
 from .messages import Accept, Command, OpenGate, Release, Task
+from .origins import Origins
 from .sockets import Lane
 from .worker import State, Worker
 
@@ -46,7 +47,9 @@ class StartFailed(Exception):
 class Generation:
     """Start the workers, share the lanes out among them, replace those that end, and drain them all in the end."""
 
-    def __init__(self, number: int, config: Config, lanes: list[Lane], directory: Path, ended: Callable[[Worker], None]) -> None:
+    def __init__(
+        self, number: int, config: Config, lanes: list[Lane], directory: Path, origins: Origins, ended: Callable[[Worker], None]
+    ) -> None:
         """`directory` is for the sockets of the workers' admin listeners. `ended` is told of each that has."""
         self.config = config
         self.slots = [Slot(slot) for slot in range(workers_of(config))]
@@ -54,6 +57,7 @@ class Generation:
         self._number = number
         self._lanes = lanes
         self._directory = directory
+        self._origins = origins
         self._ended = ended
         self._tasks = Tasks()
         self._spawned = 0
@@ -97,9 +101,9 @@ class Generation:
     async def _spawn(self, slot: Slot) -> Worker:
         self._spawned += 1
         admin = self._directory / f"{self._number}-{slot.number}-{self._spawned}"
-        worker = slot.worker = Worker(slot.number, admin, self._ended)
+        worker = slot.worker = Worker(slot.number, admin, self._ended, lambda granted: self._origins.hear(granted, self.serving))
         self._tasks.start(worker.hear())
-        await worker.set_to(Task(self.config, self._holds_writes))
+        await worker.set_to(Task(part_of(self.config), self._holds_writes))
         return worker
 
     async def _watch(self, slot: Slot) -> None:
@@ -153,6 +157,8 @@ class Generation:
                 wanted[taker].add(lane.number)
         # First given, then taken: no lane is without anybody.
         for worker in serving:
+            if not worker.lanes:
+                self._origins.introduce(worker)
             new = [lane for lane in self._lanes if lane.number in wanted[worker.slot] - worker.lanes]
             if new:
                 worker.tell(Accept(tuple(lane.number for lane in new)), new)

@@ -53,6 +53,14 @@ class OpenGate(Struct, frozen=True, tag=True):
     """Let writes through that were held back."""
 
 
+class Granted(Struct, frozen=True, tag=True):
+    """An origin was let in by the backend on a route, with these lines: a worker has heard it, and the others are told."""
+
+    route: str
+    origin: bytes
+    lines: tuple[bytes, ...]
+
+
 class Serving(Struct, frozen=True, tag=True):
     """Everything has been started, and lanes can be taken."""
 
@@ -76,8 +84,8 @@ class Report(Struct, frozen=True, tag=True):
     samples: bytes
 
 
-Command: TypeAlias = Accept | Release | Tell | SayFarewell | Drain | Hurry | OpenGate
-Event: TypeAlias = Serving | Failed | Report
+Command: TypeAlias = Accept | Release | Tell | SayFarewell | Drain | Hurry | OpenGate | Granted
+Event: TypeAlias = Serving | Failed | Report | Granted
 
 _encode = msgspec.msgpack.Encoder().encode
 _commands: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)

@@ -13,6 +13,7 @@ from .cores import workers_of
 from .fleet import Fleet
 from .generation import Generation, StartFailed
 from .messages import Drain
+from .origins import Origins
 from .reload import Reloaded, Source, now, read_successor
 from .sockets import Sockets
 from .worker import Worker
@@ -38,6 +39,7 @@ class Succession:
         self._fleet = fleet
         self._sockets = sockets
         self._directory = directory
+        self._origins = Origins()
         self._ended = ended
         self._number = 0
         self._lock = asyncio.Lock()
@@ -53,7 +55,7 @@ class Succession:
     def generation(self, config: Config) -> Generation:
         """Make the next generation. Nothing is started."""
         self._number += 1
-        return Generation(self._number, config, self._sockets.lanes, self._directory, self._ended)
+        return Generation(self._number, config, self._sockets.lanes, self._directory, self._origins, self._ended)
 
     async def reload(self) -> Reloaded:
         """Read the configuration anew and put it in use, or say what is wrong with it."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
-from .messages import LENGTH_BYTES, Command, Event, Failed, Report, Serving, Task, Tell, framed, read_event
+from .messages import LENGTH_BYTES, Command, Event, Failed, Granted, Report, Serving, Task, Tell, framed, read_event
 from .sockets import Lane
 
 END_SECONDS = 5.0
@@ -40,8 +40,11 @@ class State(Enum):
 class Worker:
     """A process that serves in one slot. `lanes` are the numbers of those that it accepts from; `why` is why it could not start."""
 
-    def __init__(self, slot: int, admin: Path, ended: "Callable[[Worker], None]") -> None:
-        """Start a process. Its admin listener will be at the Unix socket `admin`; `ended` is told when it is gone. OSError: none can be."""
+    def __init__(self, slot: int, admin: Path, ended: "Callable[[Worker], None]", granted: Callable[[Granted], None]) -> None:
+        """Start a process. Its admin listener will be at the Unix socket `admin`. OSError: none can be started.
+
+        `ended` is told when it is gone, `granted` what it has heard of origins.
+        """
         self.slot = slot
         self.admin = admin
         self.started = time.time()
@@ -51,6 +54,7 @@ class Worker:
         self.lanes: frozenset[int] = frozenset()
         self.why = ""
         self._ended = ended
+        self._granted = granted
         self._news = asyncio.Condition()
         self._reports = 0
         self._line, theirs = socket.socketpair()
@@ -78,9 +82,15 @@ class Worker:
         return self._process.pid
 
     def tell(self, command: Command, lanes: Sequence[Lane] = ()) -> None:
-        """Say something to the worker, with the sockets of lanes. One that is gone hears nothing."""
-        with suppress(OSError):
-            socket.send_fds(self._line, [framed(command)], [lane.socket.fileno() for lane in lanes])
+        """Say something to the worker, with the sockets of lanes. One that is gone hears nothing; one that does not listen is killed."""
+        frame = framed(command)
+        try:
+            if socket.send_fds(self._line, [frame], [lane.socket.fileno() for lane in lanes]) < len(frame):
+                self.kill()
+        except BlockingIOError:
+            self.kill()
+        except OSError:
+            pass
 
     async def hear(self) -> None:
         """Take in what the worker says until it has ended."""
@@ -99,6 +109,8 @@ class Worker:
             match event:
                 case Serving():
                     self.state = State.SERVING
+                case Granted():
+                    self._granted(event)
                 case Failed(why):
                     self.why = why
                 case Report():

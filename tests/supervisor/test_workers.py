@@ -18,6 +18,7 @@ from tests.e2e.asking import Answer, ask
 from tests.e2e.processes import SERVING, Child, Noclobber
 
 PATIENCE_SECONDS = 60.0
+SERVING_WORKERS = 'noclobber_workers{state="serving"}'
 TOKEN = "0123456789abcdef"
 BACKEND = """
 import http.server, time
@@ -33,6 +34,8 @@ class Slow(http.server.BaseHTTPRequestHandler):
     def answer(self, body):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        if "Origin" in self.headers:
+            self.send_header("Access-Control-Allow-Origin", self.headers["Origin"])
         self.end_headers()
         self.wfile.write(body)
     def log_message(self, *args):
@@ -111,7 +114,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nobody_notices(start: Callable[
     # Those who come meanwhile meet the other one.
     for _ in range(10):
         assert ask(noclobber.port, "GET", "/doc").status == 200
-    until(lambda: len(set(noclobber.worker_pids) - before) == 1 and sample(noclobber, 'noclobber_workers{state="serving"}') == 2)
+    until(lambda: len(set(noclobber.worker_pids) - before) == 1 and sample(noclobber, SERVING_WORKERS) == 2)
     assert sample(noclobber, series) == 20
     assert sample(noclobber, "noclobber_worker_restarts_total") == 1
     assert f"(pid {min(before)}) killed by SIGKILL; a new one starts" in noclobber.log.read_text()
@@ -215,6 +218,23 @@ def test_one_speaks_for_all(start: Callable[..., Noclobber]) -> None:
     os.kill(noclobber.worker_pids[0], signal.SIGKILL)
     assert asked(noclobber, "/status")["totals"]["requests"] == 24
     assert [route["totals"]["requests"] for route in asked(noclobber, "/routes")] == [24, 0]
+
+
+def test_what_one_has_heard_of_an_origin_the_others_know(start: Callable[..., Noclobber], tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[[route]]\nname = "all"\npath = "/{path*}"\nmissing = "require"\n', encoding="utf-8")
+    noclobber = start(config=config).wait_until_ready()
+    # One worker hears it, and each connection goes to either.
+    assert ask(noclobber.port, "GET", "/doc", origin="https://app.example").status == 200
+    before = noclobber.worker_pids
+    refusals = [ask(noclobber.port, "PUT", "/doc", b"x", origin="https://app.example") for _ in range(16)]
+    assert {(refused.status, refused.fields.get("access-control-allow-origin")) for refused in refusals} == {(428, "https://app.example")}
+    # So do those that come later.
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+        until(lambda pid=pid: pid not in noclobber.worker_pids and sample(noclobber, SERVING_WORKERS) == 2)  # type: ignore[misc]
+    refused = ask(noclobber.port, "PUT", "/doc", b"x", origin="https://app.example")
+    assert (refused.status, refused.fields.get("access-control-allow-origin")) == (428, "https://app.example")
 
 
 def test_a_reload_is_for_who_has_the_token(start: Callable[..., Noclobber], tmp_path: Path) -> None:
