@@ -100,14 +100,17 @@ def test_what_the_dockerfile_makes_serves_unprivileged_and_stops_with_status_0(r
     else:
         user, group = os.geteuid(), os.getegid()
     config = root / "etc/noclobber/config.toml"
-    config.write_text(config.read_text().replace("/var/lib/noclobber", str(state)))
+    places = {"/var/lib/noclobber": str(state), "0.0.0.0:8080": "127.0.0.1:0", "0.0.0.0:8081": f"127.0.0.1:{free_port()}"}
+    text = config.read_text()
+    for place, ours in places.items():
+        assert place in text
+        text = text.replace(place, ours)
+    config.write_text(text)
     environment = {
         **image.environment(),
         "HOME": "/nonexistent",
         "TMPDIR": str(temporary),
         "NOCLOBBER__UPSTREAM__URL": f"http://127.0.0.1:{free_port()}",
-        "NOCLOBBER__SERVER__LISTEN": "127.0.0.1:0",
-        "NOCLOBBER__SERVER__ADMIN": f"127.0.0.1:{free_port()}",
     }
     program = root / "opt/noclobber/bin"
     command = [str(program / word) for word in image.exec_form("ENTRYPOINT")] + image.exec_form("CMD")
@@ -128,6 +131,7 @@ def test_what_the_dockerfile_makes_serves_unprivileged_and_stops_with_status_0(r
         try:
             wait_for(log, served)
             assert healthy()
+            assert places["0.0.0.0:8081"] in log.read_text()
             served.send_signal(signal.SIGTERM)
             assert served.wait(START_SECONDS) == 0, log.read_text()
         finally:
