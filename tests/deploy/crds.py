@@ -1,6 +1,6 @@
 """Schemas of the custom resources that deploy/ has, as far as it uses them: a field that is not here has to be looked up first.
 
-From the references of the Gateway API 1.2 (HTTPRoute) and of the Prometheus operator 0.80 (ServiceMonitor, PrometheusRule).
+Written after the references of the Gateway API (HTTPRoute, v1) and of the Prometheus operator (ServiceMonitor, PrometheusRule, v1).
 """
 
 from collections.abc import Mapping
