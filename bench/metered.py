@@ -20,8 +20,8 @@ import uvloop
 from proxy.app import running
 from proxy.config import load_config
 from proxy.gateway.handler import Handler
-from proxy.gateway.series import Count, Durations
 from proxy.gateway.timed_store import TimedStore
+from proxy.telemetry.series import Count, Durations
 
 
 def _nothing(*_: object) -> int:

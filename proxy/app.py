@@ -24,7 +24,6 @@ from .gateway.connection import Clients, ClientServer
 from .gateway.gateway import Gateway, Patience
 from .gateway.handler import Handler
 from .gateway.labels import Labels
-from .gateway.lag import watch_lag
 from .gateway.lanes import Lanes
 from .gateway.lease import Leases
 from .gateway.limits import BodyPace, ConnectionLimits
@@ -37,7 +36,6 @@ from .gateway.readiness import Readiness
 from .gateway.reading import Reading
 from .gateway.representation import Representations
 from .gateway.requestid import RequestIds
-from .gateway.series import process_figures
 from .gateway.spool import SpoolLimits
 from .gateway.tasks import Tasks
 from .gateway.timed_store import TimedStore
@@ -47,6 +45,8 @@ from .logs import Logs
 from .origin.port import Upstream
 from .routing import lease_times, routes_of, unrouted
 from .stores import open_store
+from .telemetry.lag import watch_lag
+from .telemetry.series import process_figures
 from .upstreams import TLS_VERSIONS, connections, upstreams_of
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from proxy.config.dialects import BUILT_IN
 from proxy.config.reference import reference
 from proxy.core.record import State
 from proxy.core.write import TRANSITIONS, Phase
-from proxy.gateway.catalogue import FAMILIES
 from proxy.gateway.events import ACCESS_KEYS
-from proxy.gateway.family import Family, Kind
 from proxy.gateway.points import table
+from proxy.telemetry.catalogue import FAMILIES
+from proxy.telemetry.family import Family, Kind
 from tests.completion import completions
 
 DOCS = Path(__file__).parents[1] / "docs"

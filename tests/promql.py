@@ -8,8 +8,8 @@ from pathlib import Path
 import promql_parser as promql
 import yaml
 
-from proxy.gateway.catalogue import FAMILIES
-from proxy.gateway.family import Kind
+from proxy.telemetry.catalogue import FAMILIES
+from proxy.telemetry.family import Kind
 
 RULES = Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yml"
 TARGET = {"job": (), "instance": ()}

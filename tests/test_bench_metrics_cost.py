@@ -8,7 +8,7 @@ import pytest
 from bench import metrics_cost
 from bench.metered import REPLACED, Switch
 from bench.metrics_cost import BOUND_US, Row, show
-from proxy.gateway.series import Count, Durations
+from proxy.telemetry.series import Count, Durations
 
 OFF = [40.0 + number for number in range(20)]
 

@@ -42,14 +42,14 @@ HOMES = {
     "redis": ["proxy/store/redis_line.py"],
     "sqlite3": ["proxy/store/sqlite.py", "proxy/store/sqlite_file.py", "proxy/cli.py"],
     "httptools": ["proxy/origin/"],
-    "prometheus_client": ["proxy/gateway/exposition.py", "proxy/gateway/series.py"],
+    "prometheus_client": ["proxy/telemetry/exposition.py", "proxy/telemetry/series.py"],
     "aiohttp": ["proxy/gateway/", "proxy/admin/", "proxy/app.py", "proxy/supervisor/"],
     "opentelemetry": ["proxy/gateway/tracing.py"],
     "uvloop": ["proxy/app.py"],
     "msgspec": ["proxy/config/", "proxy/admin/", "proxy/supervisor/"],
     "tomllib": ["proxy/config/"],
     "argparse": ["proxy/arguments.py", "proxy/cli.py", "proxy/help.py", "proxy/operating.py"],
-    "orjson": ["proxy/gateway/", "proxy/admin/", "proxy/store/"],
+    "orjson": ["proxy/gateway/", "proxy/telemetry/", "proxy/admin/", "proxy/store/"],
 }
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from .. import __version__
 from ..errors import StoreError
-from ..gateway.exposition import form_for, page
+from ..telemetry.exposition import form_for, page
 from .answers import NO_STORE, SAFE, Refused
 from .api import Api, Call
 from .asked import parameters

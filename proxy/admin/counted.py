@@ -1,6 +1,6 @@
 """Counted: the parts of the documents that figures tell alone, of one process or of all workers together."""
 
-from ..gateway.catalogue import METHODS
+from ..telemetry.catalogue import METHODS
 from .documents import Bucket, Latency, RouteTotals, StoreLatency, Totals
 from .figures import Figures, quantile
 

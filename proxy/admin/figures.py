@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..gateway.exposition import Shown
-from ..gateway.samples import Samples
+from ..telemetry.exposition import Shown
+from ..telemetry.samples import Samples
 from .documents import Bucket
 
 

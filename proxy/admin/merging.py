@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from ..gateway.samples import Samples
+from ..telemetry.samples import Samples
 from .counted import latency, latency_of, operations, route_totals, store_errors, store_latency, store_latency_of, totals
 from .documents import (
     Bucket,

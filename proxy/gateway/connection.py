@@ -15,9 +15,10 @@ from aiohttp import StreamReader, web
 from aiohttp.http import HttpProcessingError, RawRequestMessage
 
 from ..core.conflict import Problem
+from ..telemetry.refusal import Refusal
 from .farewell import Refused, Surplus, closing
 from .lasting import LastingHandler
-from .limits import CURES, ConnectionLimits, Refusal, Refuse
+from .limits import CURES, ConnectionLimits, Refuse
 from .peer import Forwarding, Peer
 from .preface import Unfinished, read_preface
 from .progress import reset, taken_bytes

@@ -6,8 +6,9 @@ from typing import cast
 from aiohttp import web
 
 from ..core.conflict import Problem
+from ..telemetry.refusal import Refusal
 from .handler import CLOSE, Sent
-from .limits import CURES, Refusal
+from .limits import CURES
 from .reply import message, problem
 
 FAREWELL_SECONDS = 1.0

@@ -20,15 +20,16 @@ from ..core.conflict import Problem
 from ..core.dialect import Post
 from ..core.method import SAFE
 from ..errors import BodyMalformed, BodyTooLarge, BodyTooSlow, OriginError
+from ..telemetry.refusal import Refusal
+from ..telemetry.samples import Exemplar
 from .arrival import Arrivals, HasPeer, RoutedRules
 from .events import AccessLog, Figures
 from .exchange import Exchange
-from .limits import Refusal, Refuse, uncounted
+from .limits import Refuse, uncounted
 from .reading import Reading
 from .refusing import backend_failed, refuse
 from .reply import Reply, problem, send, short_message
 from .rules import ScimRole
-from .samples import Exemplar
 from .scim import Bulk, with_versions_supported
 from .tasks import Tasks
 from .traceparent import exemplar_of

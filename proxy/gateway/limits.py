@@ -1,26 +1,10 @@
-"""Limits: what a client may take of us, and the closed set of reasons for which one is refused that takes more."""
+"""Limits: what a client may take of us, and who is told when one takes more."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
 from ..core.conflict import Problem
-
-
-class Refusal(Enum):
-    """Why a client was refused or cut off: the label `reason` of `noclobber_refusals_total`."""
-
-    LINE = "line-too-long"
-    FIELDS = "fields-too-large"
-    BODY = "body-too-large"
-    SLOW_HEAD = "head-too-slow"
-    SLOW_BODY = "body-too-slow"
-    SLOW_READER = "reader-too-slow"
-    CONNECTIONS = "too-many-connections"
-    IN_FLIGHT = "too-many-in-flight"
-    WAITERS = "too-many-waiters"
-    PRINCIPAL = "too-many-writes-of-one-principal"
-
+from ..telemetry.refusal import Refusal
 
 Refuse = Callable[[Refusal], None]
 """Counts one refusal."""

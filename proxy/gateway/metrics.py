@@ -6,11 +6,11 @@ from bisect import bisect_left
 from typing import Generic, TypeVar
 
 from .. import __version__
-from .catalogue import METHODS, SECONDS, SHORT_SECONDS, ConflictKind, ForcedKind, ObservedKind
-from .limits import Refusal
+from ..telemetry.catalogue import METHODS, SECONDS, SHORT_SECONDS, ConflictKind, ForcedKind, ObservedKind
+from ..telemetry.refusal import Refusal
+from ..telemetry.samples import Exemplar
+from ..telemetry.series import Count, Durations, Registry
 from .rules import Mode
-from .samples import Exemplar
-from .series import Count, Durations, Registry
 
 EXEMPLAR_SECONDS = 5.0
 """How long a request stays the exemplar of its bucket at least."""

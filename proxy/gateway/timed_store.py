@@ -7,7 +7,7 @@ from typing import TypeVar
 from ..core.record import Record, Snapshot, Swapped
 from ..errors import StoreError, StoreRefused
 from ..store.port import Entry, StoreKey, StreamingStore
-from .catalogue import OPERATIONS
+from ..telemetry.catalogue import OPERATIONS
 from .metrics import Metrics
 from .trips import current
 

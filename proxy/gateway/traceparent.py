@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterable
 
-from .samples import MAX_EXEMPLAR_CHARS, Exemplar
+from ..telemetry.samples import MAX_EXEMPLAR_CHARS, Exemplar
 
 # version "-" trace-id "-" parent-id "-" trace-flags, all in lower-case hex. An id of zeros is none, and so is the version ff.
 _TRACEPARENT = re.compile(rb"traceparent:[ \t]*(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.IGNORECASE)

@@ -27,12 +27,12 @@ from ..core.record import Record, Snapshot, Swapped
 from ..errors import NoclobberError
 from ..origin.port import Interim, OriginAnswer, OriginRequest, ReservedConnection, Switched, Upstream
 from ..store.port import Entry, StoreKey, StreamingStore
+from ..telemetry.samples import Exemplar
 from .arrival import RoutedRules
 from .exchange import Exchange
 from .handler import Handler
 from .lease import Lease, Leases
 from .reply import Reply
-from .samples import Exemplar
 from .turns import Turns
 
 EXPORT_SECONDS = 5.0

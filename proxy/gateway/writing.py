@@ -17,6 +17,7 @@ from ..core.record import Version
 from ..core.version import Strategy, version_of
 from ..errors import BodyTooLarge, OriginError, SpoolFailed, StoreError
 from ..store.port import StoreKey
+from ..telemetry.refusal import Refusal
 from .accounts import Accounts
 from .attempt import Attempt
 from .claiming import claim_in_query, claimed_body
@@ -28,7 +29,7 @@ from .forcing import take_override
 from .judging import is_likely_stale, judge, lacks_a_state, required
 from .labels import Labels
 from .lease import Leases
-from .limits import Refusal, Refuse, uncounted
+from .limits import Refuse, uncounted
 from .metrics import RouteMetrics
 from .naming import name_by_body
 from .observing import Observing

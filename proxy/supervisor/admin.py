@@ -12,7 +12,7 @@ from ..admin.asked import body, peer
 from ..admin.documents import Nothing
 from ..admin.guard import Guard
 from ..admin.operations import PREFIX
-from ..gateway.exposition import form_for, page
+from ..telemetry.exposition import form_for, page
 from .documents import Documents, Other, reload_document
 from .figures import Figures
 from .fleet import Fleet

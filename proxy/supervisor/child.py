@@ -17,8 +17,8 @@ from typing import assert_never
 from ..app import run, running
 from ..errors import NoclobberError
 from ..gateway.gateway import Gateway
-from ..gateway.samples import dumped
 from ..gateway.tasks import Tasks
+from ..telemetry.samples import dumped
 from .messages import (
     LEFT,
     Accept,

@@ -3,8 +3,8 @@
 What a worker had counted when it was last heard of stays in the sums for ever: nothing goes backwards.
 """
 
-from ..gateway.samples import Samples, kept, loaded, merged
-from ..gateway.series import Registry, process_figures
+from ..telemetry.samples import Samples, kept, loaded, merged
+from ..telemetry.series import Registry, process_figures
 from .fleet import Fleet
 from .succession import Succession
 from .worker import State, Worker

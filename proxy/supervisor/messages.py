@@ -74,7 +74,7 @@ class Failed(Struct, frozen=True, tag=True):
 class Report(Struct, frozen=True, tag=True):
     """How a worker does. `reasons` say why it grants no writes. `in_doubt` counts the records that it has left so.
 
-    `samples` are what `gateway/samples.py` dumps.
+    `samples` are what `telemetry/samples.py` dumps.
     """
 
     reasons: tuple[str, ...]

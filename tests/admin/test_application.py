@@ -5,7 +5,7 @@ import json
 import pytest
 
 from proxy import __version__
-from proxy.gateway.exposition import Form
+from proxy.telemetry.exposition import Form
 from tests.gateway.legacy import Legacy
 from tests.gateway.serving import serving
 

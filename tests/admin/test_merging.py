@@ -26,7 +26,7 @@ from proxy.admin.documents import (
     Worker,
     WorkerState,
 )
-from proxy.gateway.series import Registry
+from proxy.telemetry.series import Registry
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ import pytest
 
 from proxy.arguments import parser
 from proxy.config.keys import KEYS, label
-from proxy.gateway.catalogue import CATALOGUE
 from proxy.help import EXAMPLES
+from proxy.telemetry.catalogue import CATALOGUE
 from tests.docs.blocks import ROOT, blocks, documents, name_of
 from tests.documents import subcommands
 

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from proxy.gateway.catalogue import CATALOGUE, FAMILIES
 from proxy.origin.failures import Failure
+from proxy.telemetry.catalogue import CATALOGUE, FAMILIES
 from tests.origin.scripted import Close, Hear, Reset, Say, Script, ScriptedBackend, Wait, ok, serve
 from tests.servers import RedisServer, free_port
 

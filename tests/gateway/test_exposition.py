@@ -9,11 +9,11 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open_metrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from proxy.gateway.catalogue import CATALOGUE, FAMILIES
-from proxy.gateway.exposition import Form, form_for, page
-from proxy.gateway.family import Kind
 from proxy.gateway.metrics import Metrics, RouteMetrics
-from proxy.gateway.samples import Distribution, Exemplar, Samples
+from proxy.telemetry.catalogue import CATALOGUE, FAMILIES
+from proxy.telemetry.exposition import Form, form_for, page
+from proxy.telemetry.family import Kind
+from proxy.telemetry.samples import Distribution, Exemplar, Samples
 from tests.servers import promtool_binary
 
 from .legacy import Legacy

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_text
 from prometheus_client.samples import Sample
 
-from proxy.gateway.catalogue import FAMILIES
+from proxy.telemetry.catalogue import FAMILIES
 from tests.e2e.asking import ask
 from tests.e2e.processes import Noclobber
 from tests.gateway.legacy import Legacy

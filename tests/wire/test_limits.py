@@ -374,7 +374,7 @@ async def test_a_connection_over_the_limit_is_told_over_tls_as_well(legacy: Lega
 
 def test_the_reasons_are_few() -> None:
     """A closed set, each of which is asked for above."""
-    from proxy.gateway.limits import Refusal
+    from proxy.telemetry.refusal import Refusal
 
     asked = Path(__file__).read_text()
     assert [refusal.value for refusal in Refusal if f'"{refusal.value}"' not in asked] == []

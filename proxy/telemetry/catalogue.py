@@ -10,7 +10,7 @@ from ..core.hops import KINDS
 from ..core.precondition import Verdict
 from ..origin.failures import Failure
 from .family import PREFIX, Family, Kind, Label, Merge
-from .limits import Refusal
+from .refusal import Refusal
 
 ConflictKind = Literal["stale", "missing", "exists", "gone"]
 ObservedKind = Literal[

@@ -3,8 +3,8 @@
 import pytest
 
 from proxy.gateway.metrics import Metrics, RouteMetrics
-from proxy.gateway.samples import Distribution, Exemplar, Samples, dumped, kept, loaded, merged
-from proxy.gateway.series import Registry
+from proxy.telemetry.samples import Distribution, Exemplar, Samples, dumped, kept, loaded, merged
+from proxy.telemetry.series import Registry
 
 DURATION = "noclobber_request_duration_seconds"
 
