@@ -100,22 +100,32 @@ async def test_a_doubt_and_what_waits_for_it(legacy: Legacy) -> None:
 async def test_writes_that_wait_for_their_turn(legacy: Legacy) -> None:
     release = asyncio.Event()
     legacy.respond = waiting_for(release, "PUT")
-    async with serving(legacy.port) as door, asyncio.TaskGroup() as group:
-        for _ in range(3):
-            group.create_task(door.ask(b"PUT", b"/doc", body=b"x"))
+    async with serving(legacy.port) as door:
+        clients = [await door.connect() for _ in range(3)]
+        for client in clients:
+            client.send(b"PUT /doc HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        try:
 
-        async def two_wait() -> bool:
-            return await door.sample("noclobber_lease_queue_writes") == 2
+            async def two_wait() -> bool:
+                return await door.sample("noclobber_lease_queue_writes") == 2
 
-        await until(two_wait)
-        assert await door.sample("noclobber_in_flight_requests") == 3
-        assert await door.sample("noclobber_connections") >= 3
-        release.set()
+            await until(two_wait)
+            assert await door.sample("noclobber_in_flight_requests") == 3
+            assert await door.sample("noclobber_connections") >= 3
+        finally:
+            release.set()
+        assert [(await client.answer(b"PUT")).status for client in clients] == [204, 204, 204]
+        assert await door.sample("noclobber_lease_queue_writes") == 0
 
-        async def none_waits() -> bool:
-            return await door.sample("noclobber_lease_queue_writes") == 0
 
-        await until(none_waits)
+async def test_clients_that_take_more_than_they_may(legacy: Legacy) -> None:
+    limits: dict[str, Any] = {"limits__max_line_bytes": 1000, "limits__max_body_bytes": 1000}
+    async with serving(legacy.port, **limits) as door:
+        assert (await door.ask(b"GET", b"/" + b"a" * 2000)).status == 414
+        assert (await door.ask(b"PUT", b"/doc", body=b"x" * 2000)).status == 413
+        counts = {reason: await door.sample("noclobber_refusals_total", reason=reason) for reason in ("line-too-long", "body-too-large")}
+        assert counts == {"line-too-long": 1, "body-too-large": 1}
+        assert await door.sample("noclobber_refusals_total") == 2
 
 
 # ---- the store -----------------------------------------------------------------------------------------------------------------------
@@ -237,24 +247,24 @@ async def test_a_backend_with_too_few_connections(legacy: Legacy) -> None:
     release = asyncio.Event()
     legacy.respond = waiting_for(release, "GET")
     limits: dict[str, Any] = {"upstream__max_connections": 1, "upstream__max_waiting": 1}
-    async with serving(legacy.port, **limits) as door, asyncio.TaskGroup() as group:
-        for _ in range(2):
-            group.create_task(door.ask(b"GET", b"/doc"))
+    async with serving(legacy.port, **limits) as door:
+        clients = [await door.connect() for _ in range(2)]
+        for client in clients:
+            client.send(b"GET /doc HTTP/1.1\r\nHost: a\r\n\r\n")
+        try:
 
-        async def one_waits() -> bool:
-            return await door.sample("noclobber_upstream_waiting_requests", upstream="default") == 1
+            async def one_waits() -> bool:
+                return await door.sample("noclobber_upstream_waiting_requests", upstream="default") == 1
 
-        await until(one_waits)
-        assert await door.sample("noclobber_upstream_connections", upstream="default", state="busy") == 1
-        assert (await door.ask(b"GET", b"/doc")).status == 502
-        assert await errors(door) == {"crowded": 1}
-        assert await door.sample("noclobber_upstream_up", upstream="default") == 1
-        release.set()
-
-        async def is_idle() -> bool:
-            return await door.sample("noclobber_upstream_connections", upstream="default", state="idle") == 1
-
-        await until(is_idle)
+            await until(one_waits)
+            assert await door.sample("noclobber_upstream_connections", upstream="default", state="busy") == 1
+            assert (await door.ask(b"GET", b"/doc")).status == 502
+            assert await errors(door) == {"crowded": 1}
+            assert await door.sample("noclobber_upstream_up", upstream="default") == 1
+        finally:
+            release.set()
+        assert [(await client.answer(b"GET")).status for client in clients] == [200, 200]
+        assert await door.sample("noclobber_upstream_connections", upstream="default", state="idle") == 1
         assert await door.sample("noclobber_upstream_connections", state="busy") == 0
 
 
