@@ -210,13 +210,18 @@ async def test_a_connection_that_was_closed_while_idle_is_no_error() -> None:
 
 async def test_a_backend_that_hangs() -> None:
     settings = {**SHORT, "upstream__first_byte_seconds": 0.2}
-    async with ScriptedBackend([Hear(), Wait(5)], [Hear(), Wait(5)]) as backend, serving(backend.port, **settings) as door:
+    async with ScriptedBackend([Hear(), Wait(5)]) as backend, serving(backend.port, **settings) as door:
         assert (await door.ask(b"GET", b"/doc")).status == 504
         assert await errors(door) == {"timeout": 1}
         assert await door.sample("noclobber_upstream_up", upstream="default") == 0
-        # The time for a write is another limit.
+
+
+async def test_a_backend_that_takes_too_long_for_a_write() -> None:
+    async with ScriptedBackend([Hear(), Wait(10)]) as backend, serving(backend.port, **SHORT) as door:
+        # The write timeout comes long before any limit of the connection.
         assert (await door.ask(b"PUT", b"/doc", body=b"x")).status == 504
-        assert await errors(door) == {"timeout": 2}
+        assert await errors(door) == {"timeout": 1}
+        assert await door.sample("noclobber_upstream_up", upstream="default") == 0
 
 
 async def test_a_client_that_leaves_is_no_error_of_the_backend() -> None:

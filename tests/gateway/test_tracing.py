@@ -90,6 +90,17 @@ async def test_the_backend_is_told_the_span_of_its_call(legacy: Legacy, collecto
     assert legacy.last("PUT").fields["tracestate"] == STATE[12:].decode()
 
 
+async def test_the_backend_is_told_one_parent_alone(collector: Collector) -> None:
+    async with (
+        ScriptedBackend([Hear(), Close()], [Hear(), Close()]) as backend,
+        serving(backend.port, tracing__endpoint=collector.endpoint) as door,
+    ):
+        await door.ask(b"GET", b"/doc", PARENT.replace(b"traceparent", b"TraceParent"))
+        heard = backend.heard.lower()
+    assert heard.count(b"\r\ntraceparent:") == 1
+    assert SPAN.encode() not in heard
+
+
 async def test_a_write_has_spans_of_what_it_waits_for(legacy: Legacy, collector: Collector) -> None:
     async with serving(legacy.port, route(name="docs"), tracing__endpoint=collector.endpoint, **SHORT) as door:
         tag = await door.tag()
