@@ -15,7 +15,7 @@ STORES = (
     "redis+sentinel://HOST[:PORT],.../SERVICE[/DB] or redis+cluster://HOST[:PORT],...; rediss for TLS"
 )
 TEMPLATES = 'a path template such as "/api/journeys/{id}" or "/files/{path*}"'
-HEADERS = "[server], [upstream], [store], [protocol], [limits], [log], [[upstreams]], [[dialect]], [[route]]"
+HEADERS = "[server], [upstream], [store], [protocol], [limits], [log], [tracing], [[upstreams]], [[dialect]], [[route]]"
 
 # What stands in the file -> the line that says what is wrong with it, without the name of the file.
 MISTAKES = {

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from contextlib import redirect_stderr
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,7 +157,11 @@ async def test_watching_goes_on_until_it_is_interrupted(legacy: Legacy) -> None:
     async with serving(legacy.port) as door:
         words = "-m", "proxy", "status", "--json", "--watch", "--admin", door.gateway.admin
         environ = {"PYTHONPATH": str(ROOT), "PATH": ""}
-        watching = await asyncio.create_subprocess_exec(sys.executable, *words, env=environ, stdout=asyncio.subprocess.PIPE)
+        # Who runs the tests in the background has it ignored, and children inherit that.
+        heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        watching = await asyncio.create_subprocess_exec(
+            sys.executable, *words, env=environ, stdout=asyncio.subprocess.PIPE, preexec_fn=heeds
+        )
         assert watching.stdout is not None
         for _ in range(2):
             assert json.loads(await watching.stdout.readline())["status"]["ready"] is True
