@@ -1,7 +1,7 @@
 """What all metrics together cost: the processor time of a request with and without them. `./dev metrics-cost`.
 
 One noclobber serves, and its metrics are switched off and on again between many short runs, so that what else happens on the machine meets
-both alike. What runs beside us only ever adds to a run: so the fastest tenth of the runs with is held against that of the runs without.
+both alike. The cost is the mean of the differences of a run with and the run without beside it, without their lowest and highest quarter.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import quantiles
+from statistics import mean, median
 
 from .processes import Neighbours
 from .targets import HOST, direct, free_port
@@ -36,11 +36,6 @@ conflicts = "off"
 """
 
 
-def fast(runs: Sequence[float]) -> float:
-    """What the fastest tenth of the runs took at most."""
-    return quantiles(runs, n=10)[0]
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """Processor time of a request in microseconds, of each run."""
@@ -52,11 +47,13 @@ class Row:
     @property
     def cost_us(self) -> float:
         """What the metrics cost."""
-        return fast(self.on) - fast(self.off)
+        differences = sorted(on - off for on, off in zip(self.on, self.off, strict=True))
+        quarter = len(differences) // 4
+        return mean(differences[quarter : len(differences) - quarter])
 
     def shown(self) -> str:
         """The row of the table."""
-        return f"{self.title:34}{fast(self.off):12.2f}{fast(self.on):12.2f}{self.cost_us:+12.2f}{len(self.on):8}"
+        return f"{self.title:34}{median(self.off):12.2f}{median(self.on):12.2f}{self.cost_us:+12.2f}{len(self.on):8}"
 
 
 class Unfit(Exception):
@@ -180,7 +177,7 @@ def show(rows: Sequence[Row]) -> bool:
 def main() -> int:
     """Measure; 1 where the metrics cost more than they may."""
     parser = argparse.ArgumentParser(prog="./dev metrics-cost", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=400, help="pairs of runs, with and without (default 400)")
+    parser.add_argument("--rounds", type=int, default=1000, help="pairs of runs, with and without (default 1000)")
     parser.add_argument("--requests", type=int, default=40, help="requests of one run (default 40)")
     options = parser.parse_args()
     neighbours = Neighbours()

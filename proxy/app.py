@@ -121,7 +121,8 @@ async def running(config: Config, faults: Faults | None = None, private_admin: P
         foundation = await _found(stack, config)
         tracing = foundation.tracing
         make = Leases if tracing is None else tracing.leases
-        leases = make(foundation.store, lease_times(config), foundation.tasks, config.limits.max_waiters_per_key, faults=faults)
+        times, store = lease_times(config), foundation.store
+        leases = make(store, times, foundation.tasks, config.limits.max_waiters_per_key, faults=faults, swaps=store.swaps)
         writes = Tasks()
         stack.push_async_callback(writes.cancel)
         ids = RequestIds(config.server.request_id_field)

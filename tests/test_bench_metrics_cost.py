@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import metrics_cost
-from bench.metered import REPLACED, Switch
+from bench.metered import REPLACED, turn
 from bench.metrics_cost import BOUND_US, Row, show
 from proxy.telemetry.series import Count, Durations
 
@@ -22,9 +22,9 @@ def test_a_bound_that_is_not_kept_is_noticed(cost: float, keeps: bool, capsys: p
 
 
 def test_off_is_off_and_on_is_on_again() -> None:
-    switch, count, durations = Switch(), Count(), Durations((1.0,))
+    count, durations = Count(), Durations((1.0,))
     for word, expected in (("on", 1), ("off", 1), ("off", 1), ("on", 2)):
-        switch.turn(word)
+        turn(word)
         count.inc()
         durations.observe(0.5)
         assert (count.value, sum(durations.counts)) == (expected, expected), word

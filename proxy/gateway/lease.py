@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 
 from ..core.event import (
     Answer,
@@ -35,7 +36,9 @@ from .alarm import Alarm
 from .doubts import Doubts
 from .heat import Heat
 from .points import AFTER, BEFORE, Faults
+from .swaps import Swaps
 from .tasks import Tasks
+from .trips import count_trip
 from .turns import Turns
 
 REMEMBERED_KEYS = 65536
@@ -195,12 +198,15 @@ class Leases:
         max_waiters: int,
         clock: Callable[[], float] = time.monotonic,
         faults: Faults | None = None,
+        swaps: Swaps | None = None,
     ) -> None:
+        """`swaps` are those of `store`, so that their time is taken here; None: it is not."""
         self.clock = clock
         self.times = times
         self.tasks = tasks
         self.faults = faults
         self.store = store
+        self._swaps = swaps or Swaps(store)
         self.turns = Turns(max_waiters, clock)
         self.doubts = Doubts()
         self.heat = Heat()
@@ -261,7 +267,7 @@ class Leases:
 
     async def apply(self, key: StoreKey, snapshot: Snapshot, event: Event) -> tuple[Snapshot, Answer]:
         """Bring event to the record under key: decide on snapshot, swap, and decide again on what stands where that fails."""
-        lost = 0
+        lost, swaps = 0, self._swaps
         while True:
             record, lease_seconds, answer = step(snapshot, event)
             if record is None:
@@ -270,7 +276,15 @@ class Leases:
             try:
                 if self.faults is not None:
                     await self.faults.reach(BEFORE[event.kind])
-                standing = await self.store.swap(key, snapshot.stamp, snapshot.lineage, record, lease_seconds)
+                count_trip()
+                started = perf_counter()
+                try:
+                    standing = await swaps.store.swap(key, snapshot.stamp, snapshot.lineage, record, lease_seconds)
+                except StoreError as error:
+                    swaps.fail(error)
+                    raise
+                finally:
+                    swaps.durations.observe(perf_counter() - started)
                 if self.faults is not None:
                     await self.faults.reach(AFTER[event.kind])
             except StoreUnavailable:

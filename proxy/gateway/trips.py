@@ -16,6 +16,12 @@ current: ContextVar[Trips | None] = ContextVar("trips", default=None)
 """Those of the request that this is done for; None: for none. A task takes over those of who started it."""
 
 
+def count_trip() -> None:
+    """Count one trip for the request that it is made for, if there is one."""
+    if (trips := current.get()) is not None:
+        trips.count += 1
+
+
 def track() -> Trips:
     """Begin to count for a request. Reads that no store is asked for do without."""
     trips = Trips()
