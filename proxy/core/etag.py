@@ -17,7 +17,7 @@ MAX_TAGS = 64
 # weak       = %s"W/"                        ; case-sensitive
 # opaque-tag = DQUOTE *etagc DQUOTE
 # etagc      = %x21 / %x23-7E / obs-text     ; obs-text = %x80-FF
-_ENTITY_TAG = rb'(W/)?+"([\x21\x23-\x7E\x80-\xFF]*+)"'
+_ENTITY_TAG = rb'(W/)?"([\x21\x23-\x7E\x80-\xFF]*+)"'
 _ALONE = re.compile(rb"[ \t]*+" + _ENTITY_TAG + rb"[ \t]*+")
 # A recipient's #entity-tag (§5.6.1.2): [ element ] *( OWS "," OWS [ element ] ). A match skips a gap and takes a member, or the end.
 _MEMBER = re.compile(rb"[ \t,]*+(?:" + _ENTITY_TAG + rb"[ \t]*+(?=,|\Z)|\Z)")

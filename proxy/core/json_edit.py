@@ -21,6 +21,7 @@ _ITEM = re.compile(rf"{_SPACE}(){_VALUE}")
 # A value with no container within it.
 _FLAT = rf'(?:[^\[{{\]}}\s,"]++|{_STRING}|[\[{{](?:[^\[{{\]}}"]++|{_STRING})*+[\]}}])'
 _WHITE = re.compile(_SPACE)
+_LONGEST_RUN = 100
 # Numbers stay text: int() refuses those of more than 4300 digits.
 _decode = json.JSONDecoder(parse_float=str, parse_int=str).raw_decode
 
@@ -125,9 +126,11 @@ def _others_than(names: frozenset[str]) -> re.Pattern[str]:
 
     A name with an escape in it ends the run, because it may be one of them; so does a value with containers in it.
     """
+    # Bounded, as each member of a run costs the matcher memory. Not possessive: Python before 3.11.5 goes on from wherever the member that
+    # ends such a run was given up (gh-106052).
     ours = "|".join(map(re.escape, names))
     member = rf'(?!"(?:{ours})")"[^"\\]*+"{_SPACE}:{_SPACE}{_FLAT}'
-    return re.compile(rf"{_SPACE}({member})(?:{_SPACE},{_SPACE}{member})*+")
+    return re.compile(rf"{_SPACE}({member})(?:{_SPACE},{_SPACE}{member}){{0,{_LONGEST_RUN}}}")
 
 
 def _gather(changes: Mapping[Pointer, bytes | None]) -> Changes:

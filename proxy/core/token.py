@@ -22,7 +22,7 @@ MAX_DIGITS = 16
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]*)")
 # etagc without the comma, which ends a member of a list
 _BARE = rb"[\x21\x23-\x2B\x2D-\x7E\x80-\xFF]++"
-_LOOSE_MEMBER = re.compile(rb'[ \t,]*+(?:(?:W/)?+"([\x21\x23-\x7E\x80-\xFF]*+)"|(?:W/)?+(%b))[ \t]*+(?=,|\Z)' % _BARE)
+_LOOSE_MEMBER = re.compile(rb'[ \t,]*+(?:(?:W/)?"([\x21\x23-\x7E\x80-\xFF]*+)"|(?:W/|(?!W/))(%b))[ \t]*+(?=,|\Z)' % _BARE)
 _GAP = re.compile(rb"[ \t,]*+")
 
 
