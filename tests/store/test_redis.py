@@ -65,6 +65,29 @@ async def test_a_flush_is_a_young_lineage(servers: Callable[..., RedisServer], o
     assert after.floor > before.floor
 
 
+async def test_what_was_seen_before_a_flush_is_not_swapped_after_it(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
+    """A flush leaves the replication id as it is; and that there was no record before it says nothing of who was granted one since."""
+    server = servers()
+    one, other = await opened(server.url), await opened(server.url)
+    key = fresh_key()
+    before = await one.load(key)
+    assert (before.record, before.stamp) == (None, ABSENT)
+    await put(other, key, RECORD)
+    server.command("FLUSHALL")
+    refused = await one.swap(key, before.stamp, before.lineage, RECORD, 1.0)
+    assert isinstance(refused, Snapshot)
+    assert refused.lineage_age < 0.3
+    # Nor where somebody else was the first to come.
+    server.command("FLUSHALL")
+    await asyncio.sleep(0.01)
+    await other.load(fresh_key())
+    for seen in (before, refused):
+        again = await one.swap(key, seen.stamp, seen.lineage, RECORD, 1.0)
+        assert isinstance(again, Snapshot)
+        assert again.record is None
+    assert isinstance(await one.swap(key, ABSENT, again.lineage, RECORD, 1.0), Swapped)
+
+
 async def test_a_clock_that_was_set_back_lowers_no_floor(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
     server = servers("--appendfsync", "always")
     store = await opened(server.url)

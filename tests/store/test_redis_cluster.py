@@ -88,7 +88,7 @@ async def test_a_burst_over_all_nodes_reaches_each_and_mixes_nothing_up(shared: 
     other = await opened(shared.url)
     snapshots = await asyncio.gather(*map(other.load, keys))
     assert [snapshot.record.epoch for snapshot in snapshots if snapshot.record] == keys
-    assert len({snapshot.lineage for snapshot in snapshots}) == 3
+    assert len({snapshot.lineage[:8] for snapshot in snapshots}) == 3
     for node in shared.nodes:
         assert int(node.command("DBSIZE")[1:]) > 50
 
