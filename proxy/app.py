@@ -135,7 +135,7 @@ async def running(config: Config, faults: Faults | None = None, private_admin: P
         _show(metrics, readiness, leases)
         metrics.registry.read("noclobber_in_flight_requests", by=lambda: handler.in_flight)
         metrics.registry.read("noclobber_connections", by=lambda: clients.open)
-        for watching in (readiness.watch(), leases.doubts.watch(foundation.store), watch_lag(metrics.loop_lag)):
+        for watching in (readiness.watch(), leases.doubts.watch(foundation.store), watch_lag(metrics.loop_lag, metrics.registry)):
             tasks.start(watching)
         certificates = _certificates(config)
         if certificates is not None:

@@ -24,7 +24,7 @@ def test_a_bound_that_is_not_kept_is_noticed(cost: float, keeps: bool, capsys: p
 def test_off_is_off_and_on_is_on_again() -> None:
     count, durations = Count(), Durations((1.0,))
     for word, expected in (("on", 1), ("off", 1), ("off", 1), ("on", 2)):
-        turn(word)
+        turn(word, [durations])
         count.inc()
         durations.observe(0.5)
         assert (count.value, sum(durations.counts)) == (expected, expected), word

@@ -31,6 +31,7 @@ from .refusing import backend_failed, refuse
 from .reply import Reply, problem, send, short_message
 from .rules import ScimRole
 from .scim import Bulk, with_versions_supported
+from .served import Served, overhead_of
 from .tasks import Tasks
 from .traceparent import exemplar_of
 from .tunnel import Opened, Tunnels, pump
@@ -267,41 +268,30 @@ class Handler:
     ) -> None:
         now = perf_counter()
         seconds = now - started
-        upstream, overhead = 0.0, seconds
-        if exchange is not None:
-            upstream = exchange.upstream_seconds
-            overhead -= upstream + exchange.waiting_seconds
-            if overhead < 0.0:
-                overhead = 0.0
-        metrics = routed.metrics
-        metrics.count_request(request.method, reply.status)
-        if metrics.time(seconds, upstream, overhead, now):
+        served: Served
+        if exchange is None:
+            served = request.method, reply.status, "", "", seconds, 0.0, 0.0
+        else:
+            upstream, waiting = exchange.upstream_seconds, exchange.waiting_seconds
+            served = request.method, reply.status, exchange.verdict, exchange.undone, seconds, upstream, waiting
+        if routed.metrics.served.note(served, now):
             exemplar = self._exemplar(exchange, request_id, seconds)
             if exemplar is not None:
-                metrics.exemplify(exemplar, upstream, overhead, now)
-        if exchange is not None and exchange.verdict:
-            metrics.count_verdict(exchange.verdict)
-            if exchange.undone:
-                metrics.count_undone(exchange.undone)
+                routed.metrics.served.exemplify(exemplar, served, now)
         if self._log is not None:
-            self._log_request(request, exchange, routed.rules.name, reply.status, (seconds, upstream, overhead), request_id)
+            self._log_request(request, exchange, routed.rules.name, served, request_id)
 
-    def _log_request(
-        self,
-        request: web.BaseRequest,
-        exchange: Exchange | None,
-        route: str,
-        status: int,
-        times: tuple[float, float, float],
-        request_id: bytes,
-    ) -> None:
+    def _log_request(self, request: web.BaseRequest, exchange: Exchange | None, route: str, served: Served, request_id: bytes) -> None:
         assert self._log is not None
-        verdict, outcome, path, trips = "", "", b"", None
+        method, status, verdict, _, *seconds = served
+        outcome, path, trips = "", b"", 0
         if exchange is not None:
-            verdict, outcome, path, trips = exchange.verdict, exchange.outcome, exchange.target.path, exchange.trips
+            outcome, path = exchange.outcome, exchange.target.path
+            trips = 0 if exchange.trips is None else exchange.trips.count
+        times = seconds[0], seconds[1], overhead_of(*seconds)
         client = cast(HasPeer, request.protocol).peer.address
-        figures = Figures(*times, 0 if trips is None else trips.count, request.writer.output_size, client, request_id, self._trace_id())
-        self._log.write((request.method, route, status, verdict, outcome), path, time.time(), figures)
+        figures = Figures(*times, trips, request.writer.output_size, client, request_id, self._trace_id())
+        self._log.write((method, route, status, verdict, outcome), path, time.time(), figures)
 
     def _trace_id(self) -> bytes:
         """The trace that a request is recorded in; empty where nothing is traced."""

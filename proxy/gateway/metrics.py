@@ -2,19 +2,15 @@
 
 import asyncio
 import platform
-from bisect import bisect_left
 from typing import Generic, TypeVar
 
 from .. import __version__
-from ..telemetry.catalogue import METHODS, SECONDS, SHORT_SECONDS, ConflictKind, ForcedKind, ObservedKind
+from ..telemetry.catalogue import ConflictKind, ForcedKind, ObservedKind
 from ..telemetry.refusal import Refusal
-from ..telemetry.samples import Exemplar
-from ..telemetry.series import Count, Durations, Registry
+from ..telemetry.series import Registry
 from .rules import Mode
+from .served import ServedRequests
 
-EXEMPLAR_SECONDS = 5.0
-"""How long a request stays the exemplar of its bucket at least."""
-_METHODS = frozenset(METHODS)
 K = TypeVar("K", bound=str)
 
 
@@ -34,10 +30,9 @@ class ByKind(Generic[K]):
 class RouteMetrics:
     """The series of one route.
 
-    `count_verdict` counts the result of evaluating one request's preconditions; `count_undone` one request whose tag bore the mark of a
-    hop, by one of `core/hops.py`'s KINDS; `count_conflict` one write that was refused (or would be): stale, missing, exists or gone;
-    `count_forced` one write that was applied whatever stood there: unconditional or override; `count_observed` one write of an observed
-    route that enforcing would have handled otherwise.
+    `served` takes down every answered request; `count_conflict` counts one write that was refused (or would be): stale, missing, exists or
+    gone; `count_forced` one write that was applied whatever stood there: unconditional or override; `count_observed` one write of an
+    observed route that enforcing would have handled otherwise.
     """
 
     def __init__(self, metrics: "Metrics", route: str, mode: Mode = Mode.ENFORCE) -> None:
@@ -45,25 +40,14 @@ class RouteMetrics:
         registry = metrics.registry
         self._registry = registry
         self._route = route
-        self._requests: dict[tuple[str, int], Count] = {}
-        # When the exemplar of each bucket of `duration` is to be replaced.
-        self._stale_at = [0.0] * (len(SECONDS) + 1)
-        self.count_verdict = ByKind[str](registry, "noclobber_preconditions_total", route).count
-        self.count_undone = ByKind[str](registry, "noclobber_tags_undone_total", route).count
         self.count_forced = ByKind[ForcedKind](registry, "noclobber_forced_writes_total", route).count
         self.count_observed = ByKind[ObservedKind](registry, "noclobber_observed_total", route).count
         conflicts = ByKind[ConflictKind](registry, "noclobber_conflicts_total", route).count
         self.count_conflict = self.count_observed if mode is Mode.OBSERVE else conflicts
-        self._durations()
+        self.served = metrics.served(route)
+        self.lease_wait = self.served.lease_wait
+        self.losing_read_age = self.served.losing_read_age
         self._counters()
-
-    def _durations(self) -> None:
-        registry, route = self._registry, self._route
-        self.duration: Durations = registry.durations("noclobber_request_duration_seconds", route)
-        self.upstream = registry.durations("noclobber_upstream_duration_seconds", route)
-        self.overhead = registry.durations("noclobber_overhead_seconds", route)
-        self.lease_wait = registry.durations("noclobber_lease_wait_seconds", route)
-        self.losing_read_age = registry.durations("noclobber_losing_read_age_seconds", route)
 
     def _counters(self) -> None:
         registry, route = self._registry, self._route
@@ -80,54 +64,26 @@ class RouteMetrics:
         stale, exists = conflicts["stale"], conflicts["exists"]
         registry.read("noclobber_lost_updates_prevented_total", route, by=lambda: stale.value + exists.value)
 
-    def time(self, seconds: float, upstream_seconds: float, overhead_seconds: float, now: float) -> bool:
-        """Count the times of one request; no backend was asked where upstream_seconds is 0. `now` is of any clock that does not go back.
-
-        True: the last exemplar of such a request is old, and this one may be `exemplify`-ed.
-        """
-        # As `Durations.observe`, without its calls: every request comes by here.
-        bucket = bisect_left(SECONDS, seconds)
-        duration, overhead = self.duration, self.overhead
-        duration.counts[bucket] += 1
-        duration.sum_seconds += seconds
-        overhead.counts[bisect_left(SHORT_SECONDS, overhead_seconds)] += 1
-        overhead.sum_seconds += overhead_seconds
-        if upstream_seconds:
-            upstream = self.upstream
-            upstream.counts[bisect_left(SECONDS, upstream_seconds)] += 1
-            upstream.sum_seconds += upstream_seconds
-        return now >= self._stale_at[bucket]
-
-    def exemplify(self, exemplar: Exemplar, upstream_seconds: float, overhead_seconds: float, now: float) -> None:
-        """Keep a request as the exemplar of those that took about as long."""
-        self._stale_at[self.duration.exemplify(exemplar)] = now + EXEMPLAR_SECONDS
-        self.overhead.exemplify(exemplar._replace(seconds=overhead_seconds))
-        if upstream_seconds:
-            self.upstream.exemplify(exemplar._replace(seconds=upstream_seconds))
-
-    def count_request(self, method: str, status: int) -> None:
-        """Count one answered request."""
-        child = self._requests.get((method, status))
-        if child is None:
-            # A client that invents methods must not fill the memory: they have one name here, and one in the series.
-            label = method if method in _METHODS else "other"
-            child = self._registry.count("noclobber_requests_total", self._route, label, str(status))
-            if label == method:
-                self._requests[method, status] = child
-        child.value += 1
-
 
 class Metrics:
     """What is not of one route."""
 
     def __init__(self) -> None:
         self.registry = registry = Registry()
+        self._served: dict[str, ServedRequests] = {}
         self.refusals = {refusal: registry.count("noclobber_refusals_total", refusal.value) for refusal in Refusal}
         self.conflict_events_lost = registry.count("noclobber_conflict_events_lost_total")
         self.loop_lag = registry.durations("noclobber_loop_lag_seconds")
         registry.read("noclobber_tasks", by=lambda: len(asyncio.all_tasks()))
         loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
         registry.count("noclobber_build_info", __version__, platform.python_version(), loop).value = 1.0
+
+    def served(self, route: str) -> ServedRequests:
+        """The requests of a route; the same ones each time, as those of the configuration before may still be under way."""
+        found = self._served.get(route)
+        if found is None:
+            found = self._served[route] = ServedRequests(self.registry, route)
+        return found
 
     def count_refusal(self, refusal: Refusal) -> None:
         """Count one client that was refused or cut off."""

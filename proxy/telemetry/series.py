@@ -3,7 +3,7 @@
 prometheus-client's own counters and histograms cost four times as much, and a request moves ten of them.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import ProcessCollector
@@ -27,22 +27,53 @@ class Count:
 
 
 class Durations:
-    """A histogram."""
+    """A histogram. What is observed is noted only: sorting many at once takes a tenth of the time of finding one bucket after the other.
 
-    __slots__ = ("_bounds", "counts", "exemplars", "sum_seconds")
+    They are sorted when they are read. Who observes many sees to it that they are sorted (`sort`) in between.
+    """
+
+    __slots__ = ("_bounds", "_counts", "_noted", "_sum_seconds", "exemplars", "observe")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum_seconds = 0.0
+        self._counts = [0] * (len(bounds) + 1)
+        self._noted: list[float] = []
+        self._sum_seconds = 0.0
         self.exemplars: dict[int, Exemplar] = {}
+        self.observe: Callable[[float], None] = self._noted.append
 
-    def observe(self, seconds: float) -> int:
-        """Count one duration; return the number of its bucket."""
-        bucket = bisect_left(self._bounds, seconds)
-        self.counts[bucket] += 1
-        self.sum_seconds += seconds
-        return bucket
+    def observe_all(self, seconds: Iterable[float]) -> None:
+        """Count several."""
+        self._noted.extend(seconds)
+        self.sort()
+
+    @property
+    def counts(self) -> Sequence[int]:
+        """How many durations each bucket has; the last one is of those above all bounds."""
+        self.sort()
+        return self._counts
+
+    @property
+    def sum_seconds(self) -> float:
+        """All durations together."""
+        self.sort()
+        return self._sum_seconds
+
+    def sort(self) -> None:
+        """Put what has been noted into its buckets."""
+        noted, counts, below = self._noted, self._counts, 0
+        if not noted:
+            return
+        self._sum_seconds += sum(noted)
+        noted.sort()
+        for bucket, bound in enumerate(self._bounds):
+            through = bisect_right(noted, bound, below)
+            counts[bucket] += through - below
+            below = through
+            if below == len(noted):
+                break
+        counts[-1] += len(noted) - below
+        noted.clear()
 
     def total(self) -> float:
         """How many durations have been counted."""
@@ -67,6 +98,7 @@ class Registry:
         self._histograms: dict[str, dict[Labels, Durations]] = {}
         self._read: dict[str, dict[Labels, Read]] = {}
         self._sources: list[Source] = []
+        self._waiting: list[Callable[[], None]] = []
 
     def count(self, name: str, *labels: str) -> Count:
         """A counter, or a gauge that is set; the same one each time. It is 0 from the start."""
@@ -97,8 +129,21 @@ class Registry:
         """Have several figures read at once when they are asked for."""
         self._sources.append(source)
 
+    def sort(self) -> None:
+        """Sort the histograms that are of no route: once in a while, as there is no end to what they note."""
+        for name, children in self._histograms.items():
+            if not any(label.name == "route" for label in CATALOGUE[name].labels):
+                for child in children.values():
+                    child.sort()
+
+    def add_waiting(self, count: Callable[[], None]) -> None:
+        """Have `count` called before the figures are read: it counts what has been noted only."""
+        self._waiting.append(count)
+
     def samples(self) -> Samples:
         """All figures of this moment, in the catalogue's order."""
+        for count in self._waiting:
+            count()
         found: dict[str, dict[Labels, Value]] = {name: {} for name in CATALOGUE}
         for name, counts in self._counts.items():
             found[name].update({labels: child.value for labels, child in counts.items()})

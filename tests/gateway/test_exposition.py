@@ -196,9 +196,10 @@ async def test_an_exemplar_stays_for_a_while() -> None:
     routed = RouteMetrics(Metrics(), "r")
     taken = []
     for now, seconds in ((1.0, 0.2), (2.0, 0.2), (5.9, 0.2), (6.0, 0.2), (6.1, 7.0), (6.2, 7.0)):
-        if routed.time(seconds, 0.0, seconds, now):
-            routed.exemplify(Exemplar("request_id", str(now), seconds, now), 0.0, seconds, now)
+        served = "GET", 200, "", "", seconds, 0.0, 0.0
+        if routed.served.note(served, now):
+            routed.served.exemplify(Exemplar("request_id", str(now), seconds, now), served, now)
             taken.append(now)
     # Of each bucket one in five seconds, so that what is rare and slow always has one.
     assert taken == [1.0, 6.0, 6.1]
-    assert sorted(exemplar.value for exemplar in routed.duration.exemplars.values()) == ["6.0", "6.1"]
+    assert sorted(exemplar.value for exemplar in routed.served.duration.exemplars.values()) == ["6.0", "6.1"]

@@ -9,6 +9,8 @@ from proxy import __version__
 from proxy.core.record import ABSENT, Record, Snapshot, State, Swapped
 from proxy.errors import StoreError, StoreRefused, StoreUnavailable
 from proxy.gateway.metrics import Metrics, RouteMetrics
+from proxy.gateway.rules import Mode
+from proxy.gateway.served import MOST_NOTED
 from proxy.gateway.timed_store import TimedStore
 from proxy.store.memory import MemoryStore
 from proxy.store.port import StoreKey
@@ -102,12 +104,67 @@ async def test_no_label_is_a_clients_to_choose(legacy: Legacy) -> None:
     assert set(re.findall(r'noclobber_requests_total\{.*route="(\w+)"', page)) == {"docs", "unrouted"}
 
 
+def serve(routed: RouteMetrics, method: str, seconds: float = 0.2, verdict: str = "", undone: str = "") -> None:
+    """Count a request, of which 10 ms went into waiting for its body and 20 into noclobber."""
+    routed.served.note((method, 200, verdict, undone, seconds, seconds - 0.03, 0.01), 0.0)
+
+
 async def test_children_are_looked_up_once() -> None:
-    metrics = RouteMetrics(Metrics(), "r")
+    metrics = Metrics()
+    routed = RouteMetrics(metrics, "r")
     for method in ("PUT", "X-1", "X-2", "X-3"):
-        metrics.count_request(method, 200)
-        metrics.count_request(method, 200)
-    assert len(metrics._requests) == 1
+        serve(routed, method)
+        serve(routed, method)
+        metrics.registry.samples()
+    assert len(routed.served._requests) == 1
+
+
+@pytest.mark.parametrize("requests", [1, MOST_NOTED - 1, MOST_NOTED, MOST_NOTED + 1, 3 * MOST_NOTED])
+async def test_what_is_counted_by_the_dozen_is_complete_whenever_it_is_read(requests: int) -> None:
+    metrics = Metrics()
+    routed, read = RouteMetrics(metrics, "r"), metrics.registry.value
+    for number in range(1, requests + 1):
+        serve(routed, "GET" if number % 3 else "PUT", verdict="proceed", undone="weak" if number == 1 else "")
+    puts = requests // 3
+    assert read("noclobber_requests_total", "r", "PUT", "200") == puts
+    assert read("noclobber_requests_total", "r", "GET", "200") == requests - puts
+    assert read("noclobber_preconditions_total", "r", "proceed") == requests
+    assert read("noclobber_tags_undone_total", "r", "weak") == 1
+    for name in ("request_duration", "upstream_duration", "overhead"):
+        assert read(f"noclobber_{name}_seconds", "r") == requests, name
+    assert routed.served.duration.sum_seconds == pytest.approx(0.2 * requests)
+    assert routed.served.upstream.sum_seconds == pytest.approx(0.17 * requests)
+    assert routed.served.overhead.sum_seconds == pytest.approx(0.02 * requests)
+    # A second look counts nothing twice, and later requests come on top.
+    serve(routed, "GET")
+    assert read("noclobber_requests_total", "r", "GET", "200") == requests - puts + 1
+
+
+async def test_a_route_of_the_next_configuration_counts_on() -> None:
+    metrics = Metrics()
+    before, after = RouteMetrics(metrics, "r"), RouteMetrics(metrics, "r", Mode.OBSERVE)
+    for routed in (after, before, after):
+        serve(routed, "GET")
+    assert metrics.registry.value("noclobber_requests_total", "r", "GET", "200") == 3
+    assert len(metrics.registry._waiting) == 1
+
+
+async def test_no_more_durations_wait_than_requests() -> None:
+    routed = RouteMetrics(Metrics(), "r")
+    for _ in range(3 * MOST_NOTED):
+        routed.lease_wait.observe(0.1)
+        routed.losing_read_age.observe(10.0)
+        serve(routed, "PUT")
+    for histogram in (routed.served.duration, routed.served.upstream, routed.served.overhead, routed.lease_wait, routed.losing_read_age):
+        assert histogram._noted == []
+        assert histogram.total() == 3 * MOST_NOTED
+
+
+async def test_an_answer_without_the_backend_has_no_time_of_it() -> None:
+    metrics = Metrics()
+    RouteMetrics(metrics, "r").served.note(("GET", 304, "", "", 0.001, 0.0, 0.0), 0.0)
+    assert metrics.registry.value("noclobber_request_duration_seconds", "r") == 1
+    assert metrics.registry.value("noclobber_upstream_duration_seconds", "r") == 0
 
 
 # ---- the store -----------------------------------------------------------------------------------------------------------------------

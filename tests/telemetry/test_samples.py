@@ -14,9 +14,8 @@ async def worker(requests: int, seconds: float, at: float) -> Registry:
     metrics = Metrics()
     routed = RouteMetrics(metrics, "r")
     for _ in range(requests):
-        routed.count_request("GET", 200)
-        routed.duration.observe(seconds)
-    routed.duration.exemplify(Exemplar("request_id", f"at-{at}", seconds, at))
+        routed.served.note(("GET", 200, "", "", seconds, 0.0, 0.0), at)
+    routed.served.duration.exemplify(Exemplar("request_id", f"at-{at}", seconds, at))
     registry = metrics.registry
     registry.read("noclobber_ready", by=lambda: requests > 1)
     registry.read("noclobber_grace_remaining_seconds", by=lambda: seconds)
