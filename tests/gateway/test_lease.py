@@ -112,7 +112,8 @@ async def test_the_queue_has_an_end(legacy: Legacy, held: Held) -> None:
 
 
 async def test_who_was_made_stale_while_it_waited_is_refused_without_a_swap(legacy: Legacy, held: Held) -> None:
-    async with serving(legacy.port) as door:
+    # So long a lease that a slow machine does not renew it meanwhile.
+    async with serving(legacy.port, protocol__lease_seconds=30) as door:
         tag = await door.tag()
         first = put(door, b"held", b"If-Match: " + tag)
         await held.arrived.wait()
