@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 
 from proxy.origin.failures import Failure
 from proxy.telemetry.catalogue import CATALOGUE, FAMILIES
-from tests.origin.scripted import Close, Hear, Reset, Say, Script, ScriptedBackend, Wait, ok, serve
+from tests.origin.scripted import Close, Hear, Reset, Say, Script, ScriptedBackend, Wait, WaitFor, ok, serve
 from tests.servers import RedisServer, free_port
 
 from .legacy import Legacy, answering, waiting_for
@@ -226,19 +226,19 @@ async def test_a_backend_that_takes_too_long_for_a_write() -> None:
 
 async def test_a_client_that_leaves_is_no_error_of_the_backend() -> None:
     piece = b"x" * 100_000
+    left = asyncio.Event()
     script: Script = [
         Hear(),
         Say(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n" + piece),
-        Wait(0.2),
-        Say(piece),
-        Say(piece),
-        Wait(5),
+        WaitFor(left),
+        *[Say(piece), Wait(0.05)] * 90,
     ]
     async with ScriptedBackend(script) as backend, serving(backend.port, route(guarded=False)) as door:
         client = await door.connect()
         client.send(b"GET /doc HTTP/1.1\r\nHost: a\r\n\r\n")
         await client.head()
         client.leave()
+        left.set()
 
         async def is_over() -> bool:
             return await door.sample("noclobber_in_flight_requests") == 0
