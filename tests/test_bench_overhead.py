@@ -18,8 +18,10 @@ FAST = [0.0500, 0.0502, 0.0504]
     ids=["within both", "over the response time", "over the work"],
 )
 def test_a_bound_that_is_not_kept_is_noticed(through: list[float], work: float, keeps: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show(Row("a read", FAST, through, work)) is keeps
-    assert "a read" in capsys.readouterr().out
+    assert show(Row("a read", FAST, through, work, {"Caddy": [0.0505, 0.0505, 0.0505]})) is keeps
+    printed = capsys.readouterr().out
+    assert "a read" in printed
+    assert "+0.60% Caddy" in printed
 
 
 def test_the_whole_measurement_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
