@@ -44,6 +44,8 @@ STALE_SECONDS = 1.5
 READ_SHARE = 0.999
 EXPECTED = (412, 503, 504, LOST)
 CLIENTS, RESOURCES = 8, 12
+# So many requests are about what the store has no record of yet: whoever saw that before a fault must not rely on it after it.
+NEW_SHARE, NEW_RESOURCES, NEW_SECONDS = 0.3, 3, 0.5
 
 
 class Done(NamedTuple):
@@ -119,7 +121,7 @@ class Load:
         witness = Witness(str(number), self._testimony)
         wires = [Wire(port) for port in self._ports]
         while not self._stopping:
-            resource = f"{self._notes}/{chance.randrange(RESOURCES)}"
+            resource = self._choose(chance)
             began = time.monotonic()
             seen = await witness.look(chance.choice(wires), resource)
             self.done.append(Done(resource, True, began, time.monotonic(), seen is not None))
@@ -132,6 +134,12 @@ class Load:
                 await asyncio.sleep(chance.uniform(0, 0.02))
         for wire in wires:
             wire.close()
+
+    def _choose(self, chance: random.Random) -> str:
+        """A resource that has long been there, or one of those that all clients find at this moment."""
+        if chance.random() < NEW_SHARE:
+            return f"{self._notes}/{time.monotonic() // NEW_SECONDS:.0f}-{chance.randrange(NEW_RESOURCES)}"
+        return f"{self._notes}/{chance.randrange(RESOURCES)}"
 
 
 async def _run_rounds(rig: Rig, fault: str, proxies: Sequence[Noclobber], rounds: int) -> list[Round]:
