@@ -172,6 +172,7 @@ def test_a_second_signal_marks_what_is_left(start: Callable[..., Noclobber], bac
 def test_workers_end_with_their_parent(start: Callable[..., Noclobber]) -> None:
     noclobber = start()
     pids = noclobber.worker_pids
+    assert len(pids) == 2
     os.kill(noclobber.pid, signal.SIGKILL)
     until(lambda: all(map(is_gone, pids)))
 
