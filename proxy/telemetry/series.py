@@ -27,7 +27,7 @@ class Count:
 
 
 class Durations:
-    """A histogram. What is observed is noted only: sorting many at once takes a tenth of the time of finding one bucket after the other.
+    """A histogram. What is observed is noted only, so that a request has but an append to pay; many are sorted into buckets at once.
 
     They are sorted when they are read. Who observes many sees to it that they are sorted (`sort`) in between.
     """
