@@ -157,7 +157,7 @@ class Sentinels(Rig):
             self._group.kill()
 
     async def _kill(self) -> Renewed:
-        primary = self._primary()
+        primary = await self._pick()
         primary.kill()
         since = await self._await_election(primary)
         await asyncio.to_thread(primary.start)
@@ -166,16 +166,22 @@ class Sentinels(Rig):
 
     async def _hang(self) -> Renewed:
         """It wakes when another has taken its place, and does not know that yet."""
-        primary = self._primary()
+        primary = await self._pick()
         primary.pause()
         since = await self._await_election(primary)
         primary.resume()
         await until(self._is_healed)
         return Renewed(since, since)
 
-    def _primary(self) -> RedisServer:
-        words = self._group.sentinels[0].command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE).split()
-        return next(server for server in self._group.servers if server.port == int(words[-1]))
+    async def _pick(self) -> RedisServer:
+        """The primary. On a full machine the sentinels may just have elected another without being asked to."""
+        await until(self._is_healed)
+        (primary,) = self._primaries()
+        return primary
+
+    def _primaries(self) -> list[RedisServer]:
+        """Who takes himself for the primary."""
+        return [server for server in self._group.servers if "role:master" in ask(server, "INFO", "replication")]
 
     async def _await_election(self, old: RedisServer) -> float:
         """Wait until another is primary; return a moment before it became that."""
@@ -187,12 +193,11 @@ class Sentinels(Rig):
             await asyncio.sleep(POLL_SECONDS)
 
     def _is_healed(self) -> bool:
-        """Whether the sentinels agree on the primary, and the other follows it: then the next failover can succeed."""
-        roles = [ask(server, "INFO", "replication") for server in self._group.servers]
-        ports = {sentinel.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE) for sentinel in self._group.sentinels}
+        """Whether all sentinels know the only primary, and the other follows it: then the next failover can succeed."""
+        known = {int(sentinel.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE).split()[-1]) for sentinel in self._group.sentinels}
         flags = self._group.sentinels[0].command("SENTINEL", "REPLICAS", SERVICE)
-        follows = any("role:slave" in role and "master_link_status:up" in role for role in roles)
-        return len(ports) == 1 and follows and any("role:master" in role for role in roles) and "s_down" not in flags
+        follows = any("master_link_status:up" in ask(server, "INFO", "replication") for server in self._group.servers)
+        return follows and "s_down" not in flags and [primary.port for primary in self._primaries()] == list(known)
 
 
 RIGS: Mapping[str, Callable[[Path], contextlib.AbstractAsyncContextManager[Rig]]] = {
