@@ -36,7 +36,7 @@ def test_a_record_is_forgotten_only_with_the_token(browser: Browser, noclobber: 
         page.fill("#token-field", TOKEN)
         page.keyboard.press("Enter")
         expect(said).to_have_text("The record is forgotten: no version is remembered.")
-        assert re.search(r"Version\s+–", page.inner_text("#resource-facts"))
+        expect(page.locator("#resource-facts")).to_contain_text(re.compile(r"Version\s*–"))
         expect(page.locator("#resource-history tbody .c-kind").first).to_have_text("forgotten")
         stores = "JSON.stringify([localStorage, sessionStorage, document.cookie, location.href, document.body.outerHTML])"
         assert TOKEN not in page.evaluate(stores)
@@ -60,4 +60,4 @@ def test_a_record_marked_unknown_is_in_doubt(browser: Browser, noclobber: Noclob
         page.keyboard.press("Enter")
         expect(page.locator("#action-said")).to_have_text("The record is marked unknown.")
         expect(page.locator("#resource-state")).to_have_text("unknown")
-        assert re.search(r"Writes wait until\s+[\d:]+ \(", page.inner_text("#resource-facts"))
+        expect(page.locator("#resource-facts")).to_contain_text(re.compile(r"Writes wait until\s*[\d:]+ \("))

@@ -149,9 +149,9 @@ def test_the_routes_and_the_system_are_told(browser: Browser, noclobber: Noclobb
         assert re.search(r"\d+ passed", text)
         page.click("#views a >> text=System")
         page.wait_for_selector("#workers tbody tr")
-        assert "sqlite" in page.inner_text("#store")
-        assert f"http://127.0.0.1:{backend_port}" in page.inner_text("#upstreams tbody")
-        assert "serving" in page.inner_text("#workers tbody")
+        expect(page.locator("#store")).to_contain_text("sqlite")
+        expect(page.locator("#upstreams tbody")).to_contain_text(f"http://127.0.0.1:{backend_port}")
+        expect(page.locator("#workers tbody")).to_contain_text("serving")
 
 
 def test_the_hottest_resources_have_paths_for_who_has_the_token(browser: Browser, noclobber: Noclobber) -> None:
@@ -189,7 +189,7 @@ def test_where_no_write_is_granted_it_says_why(browser: Browser, tmp_path: Path,
         page, _ = stack.enter_context(opened(browser, waiting.admin_port, state="Not ready"))
         assert re.fullmatch(r"grace: [\d.]+ s left", page.inner_text("#reasons"))
         page.click("#views a >> text=System")
-        assert re.search(r"Grace left\s+\d+ m", page.inner_text("#store"))
+        expect(page.locator("#store")).to_contain_text(re.compile(r"Grace left\s*\d+ m"))
 
 
 def test_it_connects_again_by_itself(browser: Browser, tmp_path: Path, backend_port: int) -> None:
