@@ -231,7 +231,7 @@ async def test_a_client_that_leaves_is_no_error_of_the_backend() -> None:
         Hear(),
         Say(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n" + piece),
         WaitFor(left),
-        *[Say(piece), Wait(0.05)] * 90,
+        *(step for _ in range(90) for step in (Say(piece), Wait(0.05))),
     ]
     async with ScriptedBackend(script) as backend, serving(backend.port, route(guarded=False)) as door:
         client = await door.connect()

@@ -85,7 +85,8 @@ async def test_what_was_seen_before_a_flush_is_not_swapped_after_it(servers: Cal
         again = await one.swap(key, seen.stamp, seen.lineage, RECORD, 1.0)
         assert isinstance(again, Snapshot)
         assert again.record is None
-    assert isinstance(await one.swap(key, ABSENT, again.lineage, RECORD, 1.0), Swapped)
+    now = await one.load(key)
+    assert isinstance(await one.swap(key, ABSENT, now.lineage, RECORD, 1.0), Swapped)
 
 
 async def test_a_clock_that_was_set_back_lowers_no_floor(servers: Callable[..., RedisServer], opened: OpenAt) -> None:
