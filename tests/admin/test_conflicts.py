@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,8 @@ async def test_events_are_read_back_by_the_page(legacy: Legacy, url: str) -> Non
             seen += page["events"]
             before = page["next"]
     assert seen == whole
-    times = [event["at"] for event in whole]
-    assert times == sorted(times, key=str, reverse=True)
+    times = [datetime.fromisoformat(str(event["at"])) for event in whole]
+    assert times == sorted(times, reverse=True)
 
 
 async def test_events_are_found_by_route_and_kind(legacy: Legacy) -> None:
